@@ -1,0 +1,1 @@
+"""Everything that moves: files, sockets, processes, metrics."""

@@ -1,0 +1,1 @@
+"""The `ktrig` command: one file a subcommand, each thin over the library."""

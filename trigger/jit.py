@@ -1,0 +1,38 @@
+"""The one wrapper around numba: the project's flags, and explicit signatures.
+
+A kernel is compiled (or loaded from numba's cache) when its module is imported, so nothing compiles after
+a stage has said that it is ready. No `fastmath`: decisions are made in these kernels. With
+`NUMBA_DISABLE_JIT=1` the decorated function is plain Python.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy", "fastmath": False}
+
+
+def kernel(signature: str) -> Callable[[F], F]:
+    """Compile a function for the argument types of `signature`, in numba's notation.
+
+    Inside it do not allocate in loops over events: scratch and output arrays are passed in.
+    """
+
+    def decorate(function: F) -> F:
+        try:
+            return cast(F, numba.njit(signature, cache=True, **_FLAGS)(function))
+        except RuntimeError as error:
+            # numba found no writable place for its cache (read-only installation and home).
+            if "cannot cache" not in str(error):
+                raise
+            return cast(F, numba.njit(signature, **_FLAGS)(function))
+
+    return decorate
+
+
+def inline(function: F) -> F:
+    """Compile a small function that kernels call; its types come from the caller."""
+    return cast(F, numba.njit(inline="never", **_FLAGS)(function))

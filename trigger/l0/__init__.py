@@ -1,0 +1,1 @@
+"""The L0 trigger processor."""
