@@ -3,9 +3,10 @@
 from importlib.resources import files
 from pathlib import Path
 
+from trigger.menu import Menu
+
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
-from trigger.menu import Menu
 
 
 class CatalogueError(KtrigError):

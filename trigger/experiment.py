@@ -62,7 +62,8 @@ class Experiment(_Strict):
         ):
             twice = {v for v in values if values.count(v) > 1}
             if twice:
-                raise ValueError(f"two detectors have the {what} {sorted(twice, key=str)[0]}; give each its own")
+                first = sorted(twice, key=str)[0]
+                raise ValueError(f"two detectors have the {what} {first}; give each its own")
         if self.beam.intensity_detector not in {d.name for d in self.detector}:
             raise ValueError(f"intensity_detector {self.beam.intensity_detector} is not among the detectors")
         return self
@@ -93,9 +94,7 @@ class Experiment(_Strict):
         if dot:
             detector = self.find(head)
             if tail not in detector.bits:
-                raise ExperimentError(
-                    f"{head} has no bit {tail!r}; its bits are {', '.join(detector.bits)}"
-                )
+                raise ExperimentError(f"{head} has no bit {tail!r}; its bits are {', '.join(detector.bits)}")
             return detector, detector.bits[tail]
         owners = [d for d in self.detector if condition in d.bits]
         if len(owners) > 1:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -111,7 +112,7 @@ class FrameStream:
 
 def join(streams: Sequence[FrameStream]) -> FrameStream:
     """Join streams of consecutive frames into one. Raises FrameError if they leave a gap or overlap."""
-    for left, right in zip(streams[:-1], streams[1:], strict=True):
+    for left, right in pairwise(streams):
         if left.stop_frame != right.first_frame:
             raise FrameError(f"frame {right.first_frame} does not follow frame {left.stop_frame - 1}")
     lengths = np.cumsum([0] + [len(s.words) for s in streams])
