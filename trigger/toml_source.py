@@ -4,14 +4,51 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any, TypeVar
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Strict, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from trigger.errors import KtrigError
 
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
+
+SHOWN: Final = 60
+"""Characters of a wrong value that an error repeats."""
+
+
+class Table(BaseModel):
+    """A TOML table: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Whole = Annotated[int, Strict()]
+"""An integer; `true`, `2.0` and `"2"` are not."""
+
+Real = Annotated[float, Strict()]
+"""A finite number; `true` and `"2"` are not."""
+
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+_WORD: Final = r"^[A-Za-z0-9_]+$"
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+"""A name that can be a metric's label and part of a file name."""
+
+Word = Annotated[str, StringConstraints(pattern=_WORD)]
+"""A name that can stand in a condition."""
+
+_PATTERNS: Final = {
+    _NAME: "must be letters, digits and . _ + - and begin with a letter or digit",
+    _WORD: "must be letters, digits and _",
+}
+
+
+def fault(path: Path, message: str) -> PydanticCustomError:
+    """Make the exception with which a model's validator names a fault at `path` below that model."""
+    return PydanticCustomError("fault", "{message}", {"message": message, "path": path})
 
 
 def line_of(text: str, path: Path) -> int:
@@ -20,7 +57,7 @@ def line_of(text: str, path: Path) -> int:
     A prefix of a TOML file that ends with a whole statement parses, so the first prefix that has the value
     ends on its line. Quadratic in the file's length, and used only to word an error.
     """
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")
     while path:
         for n in range(1, len(lines) + 1):
             try:
@@ -40,29 +77,80 @@ def dotted(path: Path) -> str:
     return words.removeprefix(".")
 
 
+def place(text: str, source: str, path: Path) -> str:
+    """Name the value at `path` for an error: `source:23: line[2].downscaling`."""
+    return f"{source}:{line_of(text, path)}: {dotted(path)}" if path else f"{source}:1"
+
+
+def shown(value: object) -> str:
+    """Repeat a wrong value in an error, cut short if it is long."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
 def parse(model: type[Model], text: str, source: str, error: type[KtrigError]) -> Model:
     """Parse TOML text into `model`; anything wrong raises `error` as `source:line: field: ...`."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        place = re.search(r"at line (\d+)", str(wrong))
-        line = place.group(1) if place else str(text.count("\n") + 1)
+    except RecursionError:
+        raise error(f"{source}:1: not valid TOML: nested too deeply") from None
+    except ValueError as wrong:
+        found = re.search(r"at line (\d+)", str(wrong))
+        line = found.group(1) if found else str(text.count("\n") + 1)
         raise error(f"{source}:{line}: not valid TOML: {wrong}") from None
     try:
         return model.model_validate(values)
     except ValidationError as wrong:
-        first = wrong.errors()[0]
-        path = tuple(first["loc"])
-        place_text = f"{source}:{line_of(text, path)}"
-        raise error(f"{place_text}: {dotted(path)}: {_remedy(first)}") from None
+        faults = [(_path(e), _remedy(model, e)) for e in wrong.errors(include_url=False)]
+    path, remedy = min(faults, key=lambda f: line_of(text, f[0]))
+    raise error(f"{place(text, source, path)}: {remedy}")
 
 
-def _remedy(first: Any) -> str:
-    given = first.get("input")
-    if first["type"] == "extra_forbidden":
-        return "this field is not known; remove it or mend its spelling"
-    if first["type"] == "missing":
-        return "this field is missing; add it"
-    message = first["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(given, dict | list) else f" (is {given!r})"
-    return message[0].lower() + message[1:] + shown
+def _path(found: Any) -> Path:
+    return tuple(found["loc"]) + tuple(found.get("ctx", {}).get("path", ()))
+
+
+def _remedy(model: type[BaseModel], found: Any) -> str:
+    """Word one of pydantic's findings: what is wanted, then what is there."""
+    kind, loc, ctx = found["type"], found["loc"], found.get("ctx", {})
+    if kind == "fault":
+        return str(ctx["message"])
+    if kind == "extra_forbidden":
+        return "there is no such field; " + _nearest(model, loc)
+    if kind == "missing":
+        table = len(loc) == 1 and _table_in(model.model_fields[str(loc[0])].annotation)
+        return f"missing; add the table [{loc[0]}]" if table else "missing; add this field"
+    words = {
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "finite_number": "must be a finite number",
+        "string_type": "must be text in quotes",
+        "string_pattern_mismatch": _PATTERNS.get(str(ctx.get("pattern")), "must match {pattern}"),
+        "greater_than": "must be greater than {gt}",
+        "greater_than_equal": "must be {ge} or more",
+        "less_than": "must be less than {lt}",
+        "less_than_equal": "must be {le} or less",
+        "model_type": f"must be a table; write [{loc[-1]}] and its fields below",
+        "dict_type": f"must be a table; write {loc[-1]} = {{ name = number }}",
+        "tuple_type": f"must be a list of tables; write [[{loc[-1]}]] before each",
+    }
+    message = words.get(kind, found["msg"].removeprefix("Value error, ")).format(**ctx)
+    given = found.get("input")
+    return message if isinstance(given, dict | list) else f"{message} (is {shown(given)})"
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model inside an annotation such as `tuple[Line, ...]` or `Control | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((t for t in map(_table_in, get_args(annotation)) if t), None)
+
+
+def _nearest(model: type[BaseModel], loc: Path) -> str:
+    """Name the field that an unknown one was meant to be, or all that its table has."""
+    for key in loc[:-1]:
+        if isinstance(key, str):
+            model = _table_in(model.model_fields[key].annotation) or model
+    near = get_close_matches(str(loc[-1]), model.model_fields, n=1)
+    return f"did you mean {near[0]}?" if near else f"the fields here are {', '.join(model.model_fields)}"
