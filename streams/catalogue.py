@@ -3,10 +3,10 @@
 from importlib.resources import files
 from pathlib import Path
 
-from trigger.menu import Menu
-
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
+from trigger.menu import Menu, MenuError
+from trigger.toml_source import place
 
 
 class CatalogueError(KtrigError):
@@ -21,15 +21,15 @@ def names(kind: str) -> list[str]:
 
 def _text(kind: str, wanted: str) -> tuple[str, str]:
     """Return (text, source) of the file `wanted`, or of the shipped one with that name."""
-    if wanted in names(kind):
-        source = f"{kind}/{wanted}.toml"
-        return (files("trigger") / kind / f"{wanted}.toml").read_text(encoding="utf-8"), source
+    known = names(kind)
     try:
-        return Path(wanted).read_text(encoding="utf-8"), wanted
+        if wanted in known:
+            shipped = files("trigger") / kind / f"{wanted}.toml"
+            return shipped.read_text(encoding="utf-8"), f"{kind}/{wanted}.toml"
+        return Path(wanted).read_text(encoding="utf-8-sig"), wanted
     except OSError as wrong:
-        known = ", ".join(names(kind))
         raise CatalogueError(
-            f"{wanted}: {wrong.strerror}; give a .toml file or one of {kind}: {known}"
+            f"{wanted}: {wrong.strerror}; give a .toml file or one of {kind}: {', '.join(known)}"
         ) from None
     except UnicodeDecodeError:
         raise CatalogueError(f"{wanted}: not a text file; give a .toml file") from None
@@ -40,10 +40,21 @@ def load_experiment(wanted: str) -> Experiment:
     return Experiment.from_toml(*_text("experiments", wanted))
 
 
-def load_menu(wanted: str) -> tuple[Menu, Experiment]:
-    """Load a menu by name or path, and the experiment it is for; the conditions are checked against it."""
+def load_menu(wanted: str, profile: str | None = None) -> tuple[Menu, Experiment]:
+    """Load a menu by name or path, and the experiment it is for; the conditions are checked against it.
+
+    profile: name or path of the experiment to use; by default the shipped one that the menu names. A menu
+    for another experiment is a MenuError.
+    """
     text, source = _text("menus", wanted)
     menu = Menu.from_toml(text, source)
-    experiment = load_experiment(menu.experiment)
+    known = names("experiments")
+    if profile is None and menu.experiment not in known:
+        where = place(text, source, ("experiment",))
+        raise MenuError(
+            f"{where}: no experiment of this name ships with ktrig, known are {', '.join(known)}; "
+            f"give a profile of your own with --experiment (is {menu.experiment!r})"
+        )
+    experiment = load_experiment(profile or menu.experiment)
     menu.check(experiment, text, source)
     return menu, experiment

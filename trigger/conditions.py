@@ -7,6 +7,7 @@ compares single bits, so the only connective is `&`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,11 +54,11 @@ def split(condition: str) -> tuple[tuple[bool, str], ...]:
         elif text == "&" and not term_wanted:
             term_wanted, sign_column = True, column
         else:
-            raise ConditionError(f"{text} at column {column} {_misplaced(text, veto, term_wanted)}")
+            raise ConditionError(f"{text} at column {column}{_misplaced(text, veto)}")
     if not terms and not veto:
         raise ConditionError(
-            "is empty and would fire on every entry of the reference; if that is meant, write that "
-            "detector's own bit"
+            "is empty and would fire on every entry; if that is meant, write the own bit of the detector that "
+            "makes the entries"
         )
     if term_wanted:
         sign = "!" if veto else "&"
@@ -85,18 +86,13 @@ def read_condition(condition: str, experiment: Experiment) -> tuple[Term, ...]:
     return tuple(terms.values())
 
 
-def _tokens(condition: str) -> list[tuple[int, str, bool]]:
-    """Return (column, text, is a name) of each token; words for operators are errors already."""
-    tokens = []
+def _tokens(condition: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield (column, text, is a name) of each token."""
     for found in _TOKEN.finditer(condition):
         word = found.group("word")
         text = word or found.group("sign")
-        column = found.start("word" if word else "sign") + 1
-        remedy = _FOREIGN.get(text.lower())
-        if remedy:
-            raise ConditionError(f"{text} at column {column}: {remedy}")
-        tokens.append((column, text, word is not None))
-    return tokens
+        is_name = word is not None and word.lower() not in _FOREIGN
+        yield found.start("word" if word else "sign") + 1, text, is_name
 
 
 _FOREIGN: Final = {
@@ -109,21 +105,26 @@ _FOREIGN: Final = {
     "*": "write & between terms",
     "not": "write ! in front of the term",
     "~": "write ! in front of the term",
-    ")": "write the terms without parentheses, joined by &",
+    ")": "closes what is not open; remove it",
 }
 """How to write what other languages write otherwise."""
 
 
-def _misplaced(sign: str, veto: bool, term_wanted: bool) -> str:
+def _misplaced(sign: str, veto: bool) -> str:
+    """Say what is wrong with a sign where it stands, and the remedy."""
+    if sign.lower() in _FOREIGN:
+        return f": {_FOREIGN[sign.lower()]}"
     if sign == "(" and veto:
-        return f"after !: !(A & B) is an OR of vetoes, and {OR_REMEDY}; to veto both, write !A & !B"
+        return f": !(A & B) is an OR of vetoes, and {OR_REMEDY}; to veto each of them write !A & !B"
     if sign == "(":
-        return "opens parentheses; write the terms without them, joined by &"
+        return ": there is nothing to group without OR; write the terms without parentheses, joined by &"
     if sign == "!":
-        return "follows another !; write one" if veto else "needs & in front of it; add it"
-    if sign == "&" and term_wanted:
-        return "has no term before it; add one or remove it"
-    return "is not allowed; write terms joined by &, with ! in front of a veto"
+        return " follows another !; write one" if veto else " has no & in front of it; add it"
+    if sign == "&" and not veto:
+        return " has no term before it; add one or remove it"
+    if sign == "&":
+        return " follows a ! without a term; add one or remove the !"
+    return " is not allowed; write terms joined by &, with ! in front of a veto"
 
 
 def _twice(before: Term, term: Term) -> str:

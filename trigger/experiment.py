@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from pydantic import Field, model_validator
 
 from trigger.errors import KtrigError
-from trigger.toml_source import Name, Real, Table, Whole, Word, fault, parse
+from trigger.toml_source import NEAR, Name, Real, Table, Whole, Word, fault, parse
 
 N_DETECTORS: Final = 7
 """Detector inputs of the L0 processor."""
@@ -121,5 +121,7 @@ class Experiment(Table):
 def _near(name: str, known: Iterable[str]) -> str:
     """Suggest the known names nearest to `name`, or list them all."""
     folded = {k.casefold(): k for k in known}
-    near = [folded[k] for k in get_close_matches(name.casefold(), folded)]
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(folded.values())}"
+    exact = [name.casefold()] if name.casefold() in folded else []
+    near = exact or get_close_matches(name.casefold(), folded, cutoff=NEAR)
+    suggestion = " or ".join(folded[n] for n in near)
+    return f"did you mean {suggestion}?" if near else f"known are {', '.join(folded.values())}"

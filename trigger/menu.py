@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from trigger.clock import LSB_PER_TICK
 from trigger.conditions import ConditionError, canonical, read_condition
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment, ExperimentError
@@ -73,6 +74,11 @@ class L0Settings(Table):
     time_cut_lsb: TimeCut
     time_cuts_lsb: dict[str, TimeCut] = Field(default_factory=dict)
     ignore_until_tick: Annotated[Whole, Field(ge=0, le=MAX_TICK)] | None = None
+
+    @property
+    def slot_lsb(self) -> int:
+        """Width of a slot of the alignment RAM."""
+        return LSB_PER_TICK >> self.fine_time_bits
 
 
 class Control(Table):

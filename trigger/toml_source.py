@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from difflib import get_close_matches
@@ -46,6 +47,10 @@ _PATTERNS: Final = {
 }
 
 
+NEAR: Final = 0.5
+"""Similarity (difflib's ratio) from which a name is suggested; a two-letter name with one wrong has 0.5."""
+
+
 def fault(path: Path, message: str) -> PydanticCustomError:
     """Make the exception with which a model's validator names a fault at `path` below that model."""
     return PydanticCustomError("fault", "{message}", {"message": message, "path": path})
@@ -83,8 +88,8 @@ def place(text: str, source: str, path: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """Repeat a wrong value in an error, cut short if it is long."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    """Repeat a wrong value in an error as TOML has it, cut short if it is long."""
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
@@ -95,19 +100,22 @@ def parse(model: type[Model], text: str, source: str, error: type[KtrigError]) -
     except RecursionError:
         raise error(f"{source}:1: not valid TOML: nested too deeply") from None
     except ValueError as wrong:
-        found = re.search(r"at line (\d+)", str(wrong))
-        line = found.group(1) if found else str(text.count("\n") + 1)
+        named = re.search(r"at line (\d+)", str(wrong))
+        line = named.group(1) if named else str(text.count("\n") + 1)
         raise error(f"{source}:{line}: not valid TOML: {wrong}") from None
     try:
         return model.model_validate(values)
     except ValidationError as wrong:
-        faults = [(_path(e), _remedy(model, e)) for e in wrong.errors(include_url=False)]
-    path, remedy = min(faults, key=lambda f: line_of(text, f[0]))
-    raise error(f"{place(text, source, path)}: {remedy}")
+        found = wrong.errors(include_url=False)
+    # A misspelt field is also a missing one: what is there and wrong comes first.
+    first = min(found, key=lambda e: (e["type"] == "missing", line_of(text, _path(e))))
+    raise error(f"{place(text, source, _path(first))}: {_remedy(model, first)}")
 
 
 def _path(found: Any) -> Path:
-    return tuple(found["loc"]) + tuple(found.get("ctx", {}).get("path", ()))
+    """Return where a finding is; pydantic adds "[key]" to a key that is wrong itself."""
+    loc = tuple(step for step in found["loc"] if step != "[key]")
+    return loc + tuple(found.get("ctx", {}).get("path", ()))
 
 
 def _remedy(model: type[BaseModel], found: Any) -> str:
@@ -120,24 +128,35 @@ def _remedy(model: type[BaseModel], found: Any) -> str:
     if kind == "missing":
         table = len(loc) == 1 and _table_in(model.model_fields[str(loc[0])].annotation)
         return f"missing; add the table [{loc[0]}]" if table else "missing; add this field"
-    words = {
-        "int_type": "must be a whole number",
-        "int_from_float": "must be a whole number",
-        "float_type": "must be a number",
-        "finite_number": "must be a finite number",
-        "string_type": "must be text in quotes",
-        "string_pattern_mismatch": _PATTERNS.get(str(ctx.get("pattern")), "must match {pattern}"),
-        "greater_than": "must be greater than {gt}",
-        "greater_than_equal": "must be {ge} or more",
-        "less_than": "must be less than {lt}",
-        "less_than_equal": "must be {le} or less",
-        "model_type": f"must be a table; write [{loc[-1]}] and its fields below",
-        "dict_type": f"must be a table; write {loc[-1]} = {{ name = number }}",
-        "tuple_type": f"must be a list of tables; write [[{loc[-1]}]] before each",
-    }
-    message = words.get(kind, found["msg"].removeprefix("Value error, ")).format(**ctx)
-    given = found.get("input")
-    return message if isinstance(given, dict | list) else f"{message} (is {shown(given)})"
+    if kind in _SHAPES:
+        return _SHAPES[kind].format(field=dotted(loc)) + f" (is {shown(found['input'])})"
+    if kind == "string_pattern_mismatch":
+        message = _PATTERNS[ctx["pattern"]]
+    elif kind in _WORDS:
+        message = _WORDS[kind].format(**ctx)
+    else:
+        message = found["msg"].removeprefix("Value error, ")
+    return f"{message} (is {shown(found['input'])})"
+
+
+_SHAPES: Final = {
+    "model_type": "must be a table; write [{field}] and its fields below",
+    "dict_type": "must be a table; write [{field}] and NAME = number below",
+    "tuple_type": "must be a list of tables; write [[{field}]] before each",
+}
+"""Pydantic's kinds of finding where the value has not even the right shape -> what to write."""
+
+_WORDS: Final = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text in quotes",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+}
+"""Pydantic's kinds of finding about a value -> what it must be."""
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
@@ -152,5 +171,5 @@ def _nearest(model: type[BaseModel], loc: Path) -> str:
     for key in loc[:-1]:
         if isinstance(key, str):
             model = _table_in(model.model_fields[key].annotation) or model
-    near = get_close_matches(str(loc[-1]), model.model_fields, n=1)
+    near = get_close_matches(str(loc[-1]), model.model_fields, n=1, cutoff=NEAR)
     return f"did you mean {near[0]}?" if near else f"the fields here are {', '.join(model.model_fields)}"

@@ -1,0 +1,192 @@
+"""`ktrig menu`: show a trigger menu, check menu files."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from streams.catalogue import load_menu, names
+from trigger.clock import LSB_NS, LSB_PER_TICK, seconds
+from trigger.errors import KtrigError
+from trigger.experiment import Experiment
+from trigger.l0.registers import CONTROL, IGNORE, compile_registers, register_word
+from trigger.menu import Control, Line, Menu
+from trigger.remarks import remarks
+
+WIDTH: Final = 80
+DEFAULT_MENU: Final = "na62-2018"
+
+profile_option = click.option(
+    "--experiment", "profile", metavar="PROFILE", help="Use this profile, a name or a .toml file."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def command() -> None:
+    """Show and check trigger menus."""
+
+
+@command.command(name="list")
+def list_() -> None:
+    """List the menus that ship with ktrig."""
+    for name in names("menus"):
+        click.echo(name)
+
+
+@command.command()
+@click.argument("wanted", metavar="[MENU]", default=DEFAULT_MENU)
+@profile_option
+@click.option("--registers", is_flag=True, help="Show the L0 processor's registers too.")
+@json_option
+def show(wanted: str, profile: str | None, registers: bool, as_json: bool) -> None:
+    """Show MENU, the name of a shipped menu or a .toml file (default: na62-2018)."""
+    menu, experiment = load_menu(wanted, profile)
+    rows = list(_register_rows(menu, experiment)) if registers else []
+    if as_json:
+        extra = {"registers": rows} if registers else {}
+        click.echo(json.dumps(_described(menu, experiment) | extra, indent=2))
+        return
+    parts = [_settings(menu, experiment), _line_table(menu)]
+    if registers:
+        parts.append(_register_table(rows))
+    parts.extend(
+        textwrap.wrap(f"note: {n}", WIDTH, subsequent_indent="  ") for n in remarks(menu, experiment)
+    )
+    click.echo("\n\n".join("\n".join(part) for part in parts))
+
+
+@command.command()
+@click.argument("wanted", metavar="FILE...", nargs=-1, required=True)
+@profile_option
+@json_option
+def check(wanted: tuple[str, ...], profile: str | None, as_json: bool) -> None:
+    """Check menu files, a line each; the exit code is 1 if any is wrong."""
+    results = [_checked(file, profile) for file in wanted]
+    if as_json:
+        click.echo(json.dumps({"files": results}, indent=2))
+    else:
+        for result in results:
+            click.echo(result["error"] or _praise(result), err=not result["good"])
+    if not all(result["good"] for result in results):
+        click.get_current_context().exit(1)
+
+
+def _checked(file: str, profile: str | None) -> dict[str, Any]:
+    try:
+        menu, experiment = load_menu(file, profile)
+    except KtrigError as wrong:
+        return {"file": file, "good": False, "error": str(wrong)}
+    return {
+        "file": file,
+        "good": True,
+        "error": None,
+        "lines": len(menu.line),
+        "control": menu.control is not None,
+        "notes": remarks(menu, experiment),
+    }
+
+
+def _praise(result: dict[str, Any]) -> str:
+    lines = "1 line" if result["lines"] == 1 else f"{result['lines']} lines"
+    control = " and the control trigger" if result["control"] else ""
+    notes = "".join(f"; note: {note}" for note in result["notes"])
+    return f"{result['file']}: good, {lines}{control}{notes}"
+
+
+def _settings(menu: Menu, experiment: Experiment) -> list[str]:
+    l0 = menu.l0
+    cuts = [f"{_cut(l0.time_cut_lsb)}"] + [f"{name} {_cut(cut)}" for name, cut in l0.time_cuts_lsb.items()]
+    text = [
+        f"menu {menu.name} for {experiment.name}: {experiment.title}",
+        f"hash       {menu.hash[:12]}",
+        f"reference  {l0.reference}",
+        f"slot       {l0.slot_lsb * LSB_NS:.2f} ns ({l0.fine_time_bits} fine-time bits)",
+    ]
+    text += textwrap.wrap("time cut   " + ", ".join(cuts), WIDTH, subsequent_indent=" " * 11)
+    if l0.ignore_until_tick is not None:
+        until_ms = 1e3 * seconds(l0.ignore_until_tick * LSB_PER_TICK)
+        text.append(f"ignored    entries up to tick {l0.ignore_until_tick} ({until_ms:.3f} ms)")
+    if menu.control:
+        text.append(f"control    entries of {menu.control.detector}, line {menu.control.name}")
+    return text
+
+
+def _cut(cut_lsb: int) -> str:
+    return f"{cut_lsb} LSB ({cut_lsb * LSB_NS:.2f} ns)"
+
+
+def _numbered(menu: Menu) -> list[tuple[int, Line | Control]]:
+    """Return (row of the registers, line) for each line, and for the control trigger."""
+    control = [(CONTROL, menu.control)] if menu.control else []
+    return [*enumerate(menu.line), *control]
+
+
+def _line_table(menu: Menu) -> list[str]:
+    lines = _numbered(menu)
+    name_width = max(len(line.name) for _, line in lines)
+    text = [f"mask  {'line':<{name_width}}  downscaling  condition"]
+    for row, line in lines:
+        number = "C" if row == CONTROL else str(row)
+        start = f"{number:>4}  {line.name:<{name_width}}  {line.downscaling:>11}  "
+        text += _wrapped(start, line.condition)
+        if isinstance(line, Line) and line.description:
+            text += textwrap.wrap(line.description, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return text
+
+
+def _wrapped(start: str, condition: str) -> list[str]:
+    """Put a condition behind `start`, broken in front of an & where it is too long."""
+    glued = condition.replace("& ", "&\N{NO-BREAK SPACE}")
+    room = max(WIDTH - len(start), 24)
+    pieces = textwrap.wrap(glued, room, break_long_words=False, break_on_hyphens=False)
+    indents = [start] + [" " * len(start)] * (len(pieces) - 1)
+    return [i + p.replace("\N{NO-BREAK SPACE}", " ") for i, p in zip(indents, pieces, strict=True)]
+
+
+def _register_rows(menu: Menu, experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Describe the registers of each line; detectors that it ignores are left out."""
+    registers = compile_registers(menu, experiment)
+    for row, line in _numbered(menu):
+        words = {}
+        for detector in sorted(experiment.detector, key=lambda d: d.index):
+            mask, dontcare = (int(a[row, detector.index]) for a in (registers.mask, registers.dontcare))
+            if (mask, dontcare) != (IGNORE, IGNORE):
+                words[detector.name] = f"0x{register_word(mask, dontcare):08X}"
+        yield {
+            "mask": None if row == CONTROL else row,
+            "name": line.name,
+            "downscale": int(registers.downscale[row]),
+            "words": words,
+        }
+
+
+def _register_table(rows: list[dict[str, Any]]) -> list[str]:
+    name_width = max(len(row["name"]) for row in rows)
+    text = [f"mask  {'line':<{name_width}}  {'D':>10}  detector  don't care | mask"]
+    for row in rows:
+        number = "C" if row["mask"] is None else row["mask"]
+        start = f"{number:>4}  {row['name']:<{name_width}}  {row['downscale']:>10}  "
+        for detector, word in row["words"].items():
+            text.append(f"{start}{detector:<8}  {word}")
+            start = " " * len(start)
+    ignored = f"0x{register_word(IGNORE, IGNORE):08X}"
+    return [*text, f"D keeps 1 in D + 1. Detectors that are not listed are ignored: {ignored}."]
+
+
+def _described(menu: Menu, experiment: Experiment) -> dict[str, Any]:
+    content = menu.model_dump(mode="json")
+    lines = [{"mask": i} | line for i, line in enumerate(content["line"])]
+    return {
+        "name": menu.name,
+        "experiment": experiment.name,
+        "hash": menu.hash,
+        "l0": content["l0"] | {"slot_ns": menu.l0.slot_lsb * LSB_NS},
+        "control": content["control"],
+        "lines": lines,
+        "notes": remarks(menu, experiment),
+    }
