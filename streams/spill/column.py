@@ -1,0 +1,87 @@
+"""One array of a detector in a spill file, read into buffers that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5s
+from numpy.typing import NDArray
+
+from streams.spill.layout import SpillError
+
+HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError)
+"""What h5py raises when a file is damaged; which one depends on the place of the damage."""
+
+
+@contextmanager
+def hdf5_errors(source: str, place: str) -> Iterator[None]:
+    """Turn errors of h5py into SpillError about `place` in the file `source`."""
+    try:
+        yield
+    except HDF5_ERRORS as wrong:
+        reason = " ".join(str(wrong).split())
+        raise SpillError(
+            f"{source}: {place} cannot be read ({reason}); copy or write the file again"
+        ) from None
+
+
+def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
+    """Return the group `name`. Raises SpillError if it is not there or is something else."""
+    place = f"{parent.name.rstrip('/')}/{name}"
+    with hdf5_errors(source, place):
+        group = parent.get(name)
+    if not isinstance(group, h5py.Group):
+        raise SpillError(f"{source}: there is no group {place}; write the file again")
+    return group
+
+
+class Column:
+    """A one-dimensional array of a known type, chunked or not, not compressed, all of it inside the file.
+
+    Because of this a stated length cannot exceed the size of the file, and an array may be allocated for it.
+    Raises SpillError if the array is missing or of another kind.
+    """
+
+    def __init__(self, group: h5py.Group, name: str, dtype: type[Any], source: str) -> None:
+        self.place = f"{group.name}/{name}"
+        self._source = source
+        self._dtype = np.dtype(dtype)
+        with hdf5_errors(source, self.place):
+            dataset = group.get(name)
+            problem = self._problem(dataset)
+            if problem is None:
+                self._id = dataset.id
+                self.length = int(dataset.shape[0])
+        if problem is not None:
+            raise SpillError(f"{source}: {self.place} {problem}; write the file again")
+
+    def _problem(self, dataset: Any) -> str | None:
+        if not isinstance(dataset, h5py.Dataset):
+            return "is missing"
+        if dataset.ndim != 1 or dataset.dtype != self._dtype:
+            return f"is {dataset.dtype}{list(dataset.shape)}, not {self._dtype}[n]"
+        properties = dataset.id.get_create_plist()
+        if properties.get_nfilters() or properties.get_layout() == h5py.h5d.VIRTUAL:
+            return "is compressed or virtual; it must be plain"
+        if properties.get_external_count() or dataset.id.get_storage_size() < dataset.nbytes:
+            return f"says that it has {dataset.shape[0]} elements, but the file does not hold them"
+        return None
+
+    def read(self, first: int, out: NDArray[Any]) -> None:
+        """Fill `out` (contiguous, of this column's type) from element `first` on; it must fit the column."""
+        if len(out) == 0:
+            return
+        with hdf5_errors(self._source, self.place):
+            place = self._id.get_space()
+            place.select_hyperslab((first,), (len(out),))
+            self._id.read(h5s.create_simple((len(out),)), place, out)
+
+    def value(self, index: int) -> int:
+        """Return one element."""
+        out = np.empty(1, self._dtype)
+        self.read(index, out)
+        return int(out[0])

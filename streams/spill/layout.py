@@ -1,0 +1,171 @@
+"""The spill file: its names, its attributes, its checksum.
+
+An HDF5 file, one a spill. The root has the attributes of `SpillHeader` as `to_attributes` gives them. Each
+detector is a group `/primitives/DETECTOR` with three arrays, chunked and uncompressed:
+
+offsets  int64[n_frames + 1]  from 0 to the number of words
+words    uint32[n]            `(id16 << 16) | time16`, see `trigger.frames`
+crc32    uint32[n_blocks]     of each run of `block_frames` frames; the last run may be shorter
+
+Everything else in the file is written in the forms of HDF5 1.10 that carry checksums of their own, and text
+attributes have a fixed length for the same reason; so a flipped bit anywhere in what is read shows.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from trigger.errors import KtrigError
+from trigger.frames import BLOCK_FRAMES, Offsets, Words
+
+FORMAT: Final = "ktrig-spill"
+VERSION: Final = 1
+HDF5_BOUNDS: Final = ("v110", "v110")
+"""Oldest and newest form of HDF5 objects: fixed, so that a newer library writes the same file."""
+
+PRIMITIVES: Final = "primitives"
+OFFSETS: Final = "offsets"
+WORDS: Final = "words"
+CRC32: Final = "crc32"
+
+WORDS_CHUNK: Final = 65_536
+"""Words in a chunk, 256 KiB: about a block of a 10 MHz detector. A quarter of it reads 15% slower."""
+OFFSETS_CHUNK: Final = 8 * BLOCK_FRAMES
+CRC32_CHUNK: Final = 1024
+
+_INT64_MAX: Final = 2**63 - 1
+_INTEGERS: Final = ("run", "burst", "sob_unix_ns", "n_frames", "block_frames")
+_TEXTS: Final = ("experiment", "provenance")
+
+
+class SpillError(KtrigError):
+    """A spill file that cannot be written, or that is not what it should be."""
+
+
+@dataclass(frozen=True)
+class SpillHeader:
+    """What a spill is: the attributes of its file.
+
+    sob_unix_ns: start of burst, ns since 1970 UTC. provenance: where the primitives come from, anything that
+    JSON can hold. block_frames: frames under one checksum.
+    """
+
+    experiment: str
+    run: int
+    burst: int
+    sob_unix_ns: int
+    n_frames: int
+    simulated: bool
+    provenance: dict[str, Any]
+    block_frames: int = BLOCK_FRAMES
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of checksums of a detector."""
+        return -(-self.n_frames // self.block_frames)
+
+    def to_attributes(self) -> dict[str, Any]:
+        """Return the attributes as HDF5 values. Raises SpillError if one cannot be written."""
+        attributes: dict[str, Any] = {"format": _text(FORMAT), "version": np.int64(VERSION)}
+        if not self.experiment.isprintable():
+            raise SpillError(f"experiment is {self.experiment!r}; give a name that can be printed")
+        attributes["experiment"] = _text(self.experiment)
+        for name in _INTEGERS:
+            value = getattr(self, name)
+            if not 0 <= value <= _INT64_MAX:
+                raise SpillError(f"{name} is {value}; it must be 0 to 2^63 - 1")
+            attributes[name] = np.int64(value)
+        attributes["simulated"] = np.bool_(self.simulated)
+        try:
+            provenance = json.dumps(self.provenance, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as wrong:
+            raise SpillError(f"provenance cannot be written as JSON: {wrong}") from None
+        attributes["provenance"] = _text(provenance)
+        for name, what in attribute_problems(attributes):
+            raise SpillError(f"{name} {what}")
+        return attributes
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any], source: str) -> SpillHeader:
+        """Read the root attributes of the file `source`. Raises SpillError that names the first wrong one."""
+        for name, what in attribute_problems(attributes):
+            where = "" if name in ("format", "version") else f"attribute {name} "
+            raise SpillError(f"{source}: {where}{what}")
+        return cls(
+            experiment=_string(attributes["experiment"]),
+            **{name: int(attributes[name]) for name in _INTEGERS},
+            simulated=bool(attributes["simulated"]),
+            provenance=json.loads(_string(attributes["provenance"])),
+        )
+
+
+def attribute_problems(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (attribute, what is wrong and what to do) of the root attributes of a file.
+
+    Stops after a wrong format or version, because the rest then has no known meaning.
+    """
+    if _string(attributes.get("format")) != FORMAT:
+        yield "format", "is not a ktrig spill file (its attribute format does not say so); give a spill file"
+        return
+    version = attributes.get("version")
+    if not isinstance(version, np.integer) or version != VERSION:
+        yield (
+            "version",
+            f"has format version {version}; this ktrig reads version {VERSION}: use one that fits",
+        )
+        return
+    for name in (*_TEXTS, *_INTEGERS, "simulated"):
+        if name not in attributes:
+            yield name, "is missing; write the file again"
+        elif what := _value_problem(name, attributes[name]):
+            yield name, what
+
+
+def _value_problem(name: str, value: Any) -> str | None:
+    if name in _INTEGERS:
+        least = 1 if name == "block_frames" else 0
+        if not isinstance(value, np.integer) or not least <= value <= _INT64_MAX:
+            return f"is {_shown(value)}; it must be a whole number of at least {least}"
+    elif name == "simulated":
+        if not isinstance(value, np.bool_):
+            return f"is {_shown(value)}; it must be true or false"
+    elif not _string(value):
+        return f"is {_shown(value)}; it must be text"
+    elif name == "provenance":
+        return _json_problem(_string(value))
+    return None
+
+
+def _json_problem(text: str) -> str | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        return f"is not JSON: {wrong}"
+    return None if isinstance(value, dict) else "is JSON but not an object; it must be {...}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _text(value: str) -> np.bytes_:
+    return np.bytes_(value.encode("utf-8"))
+
+
+def _string(value: Any) -> str:
+    """Text of an attribute, of fixed or variable length; '' if it is not text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""
+
+
+def block_crc32(words: Words, offsets: Offsets) -> int:
+    """CRC-32 of a block: of its words, continued over its offsets counted from 0 (int64)."""
+    return zlib.crc32(offsets.data, zlib.crc32(words.data))

@@ -1,0 +1,229 @@
+"""Writing a spill file by blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5s
+from numpy.typing import NDArray
+
+from streams.spill import layout, order
+from streams.spill.layout import SpillError, SpillHeader
+from streams.spill.sink import Sink
+from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, join
+
+
+class _Column:
+    """An array in the file that grows at its end."""
+
+    def __init__(self, group: h5py.Group, name: str, dtype: Any, chunk: int) -> None:
+        dataset = group.create_dataset(
+            name, shape=(0,), maxshape=(None,), chunks=(chunk,), dtype=dtype, track_times=False
+        )
+        self._id = dataset.id
+        self.length = 0
+
+    def append(self, values: NDArray[Any]) -> None:
+        n = len(values)
+        if n == 0:
+            return
+        self._id.set_extent((self.length + n,))
+        place = self._id.get_space()
+        place.select_hyperslab((self.length,), (n,))
+        self._id.write(h5s.create_simple((n,)), place, np.ascontiguousarray(values))
+        self.length += n
+
+
+class _Detector:
+    """The three arrays of a detector."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._offsets = _Column(group, layout.OFFSETS, np.int64, layout.OFFSETS_CHUNK)
+        self._words = _Column(group, layout.WORDS, np.uint32, layout.WORDS_CHUNK)
+        self._crc32 = _Column(group, layout.CRC32, np.uint32, layout.CRC32_CHUNK)
+        self._checksums: list[int] = []
+        self._offsets.append(np.zeros(1, np.int64))
+
+    def append(self, stream: FrameStream) -> None:
+        """Add one block of the checksum grid."""
+        self._checksums.append(layout.block_crc32(stream.words, stream.offsets))
+        self._offsets.append(stream.offsets[1:] + self._words.length)
+        self._words.append(stream.words)
+
+    def finish(self) -> None:
+        self._crc32.append(np.array(self._checksums, np.uint32))
+
+
+class SpillWriter:
+    """A spill file in the making: a context manager that takes consecutive blocks.
+
+    The file is written as NAME.partial and renamed when the context ends well; after an exception nothing is
+    left. The same content gives the same bytes, however the caller cut it into blocks.
+
+    detectors: the detectors in the file, in this order. sob_unix_ns, provenance, block_frames: see
+    `SpillHeader`. Raises SpillError for a value that cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        experiment: str,
+        run: int,
+        burst: int,
+        sob_unix_ns: int,
+        simulated: bool,
+        provenance: dict[str, Any],
+        detectors: Sequence[str],
+        block_frames: int = BLOCK_FRAMES,
+    ) -> None:
+        self.path = Path(path)
+        self._partial = self.path.with_name(self.path.name + ".partial")
+        self._header = SpillHeader(
+            experiment, run, burst, sob_unix_ns, 0, simulated, provenance, block_frames
+        )
+        self._names = tuple(detectors)
+        self._block_frames = block_frames
+        self._next_frame = 0
+        self._pending: list[Block] = []
+        self._sink: Sink | None = None
+        try:
+            self._header.to_attributes()
+        except SpillError as wrong:
+            raise SpillError(f"{self.path}: {wrong}") from None
+        self._check_names()
+
+    def _check_names(self) -> None:
+        names = self._names
+        wrong = [n for n in names if n in ("", ".") or "/" in n or not n.isprintable() or names.count(n) > 1]
+        if wrong or not names:
+            what = f"detector {wrong[0]!r} is not a name, or there twice" if wrong else "no detectors"
+            raise SpillError(f"{self.path}: {what}; give different names without '/'")
+
+    def __enter__(self) -> SpillWriter:
+        if self.path.exists() and not self.path.is_file():
+            raise SpillError(f"{self.path}: is there and is not a regular file; choose another name")
+        try:
+            self._sink = Sink(self._partial)
+        except BlockingIOError:
+            raise SpillError(f"{self.path}: is being written by another process; wait for it") from None
+        except OSError as wrong:
+            raise self._cannot_write(wrong) from None
+        self._file = h5py.File(self._sink, "w", libver=layout.HDF5_BOUNDS)
+        group = self._file.create_group(layout.PRIMITIVES, track_order=True)
+        self._detectors = {name: _Detector(group.create_group(name)) for name in self._names}
+        return self
+
+    def write(self, block: Block) -> None:
+        """Append a block, of any size; its arrays may be reused afterwards.
+
+        Raises SpillError if it does not follow the block before, has not exactly the file's detectors, has a
+        stream that is not sorted or does not fit its frames, or if the file cannot be written.
+        """
+        if self._sink is None:
+            raise SpillError(f"{self.path}: is not open for writing; use `with SpillWriter(...)`")
+        self._check(block)
+        self._next_frame = block.stop_frame
+        first = block.first_frame
+        while first < block.stop_frame:
+            grid_end = first - first % self._block_frames + self._block_frames
+            stop = min(grid_end, block.stop_frame)
+            piece = _cut(block, first, stop)
+            self._pending.append(piece if stop == grid_end else _copy(piece))
+            if stop == grid_end:
+                self._commit()
+            first = stop
+
+    def _check(self, block: Block) -> None:
+        if block.first_frame != self._next_frame:
+            raise SpillError(
+                f"{self.path}: frame {block.first_frame} does not follow frame {self._next_frame - 1}; "
+                "write consecutive blocks from frame 0"
+            )
+        for name in self._names:
+            if name not in block.streams:
+                raise SpillError(f"{self.path}: frame {block.first_frame}: the block has no {name}")
+        for name, stream in block.streams.items():
+            place = f"{self.path}: frame {block.first_frame}, {name}"
+            if name not in self._names:
+                raise SpillError(
+                    f"{place}: this detector was not announced; add it to the writer's detectors"
+                )
+            if stream.offsets.dtype != np.int64 or stream.words.dtype != np.uint32:
+                raise SpillError(f"{place}: offsets must be int64 and words uint32")
+            if (stream.first_frame, stream.n_frames) != (block.first_frame, block.n_frames):
+                raise SpillError(f"{place}: the stream does not cover the block's {block.n_frames} frames")
+            try:
+                order.check(stream)
+            except FrameError as wrong:
+                raise SpillError(f"{place}: {wrong}") from None
+
+    def _commit(self) -> None:
+        """Write what is pending: one block of the checksum grid, or the rest at the end."""
+        if not self._pending:
+            return
+        for name, detector in self._detectors.items():
+            pieces = [piece.streams[name] for piece in self._pending]
+            detector.append(pieces[0] if len(pieces) == 1 else join(pieces))
+        self._pending = []
+        self._raise_sink_error()
+
+    def _raise_sink_error(self) -> None:
+        if self._sink is not None and self._sink.error is not None:
+            raise self._cannot_write(self._sink.error) from None
+
+    def _cannot_write(self, wrong: Exception) -> SpillError:
+        reason = getattr(wrong, "strerror", None) or str(wrong)
+        return SpillError(f"{self.path}: cannot be written: {reason}; free space or choose another place")
+
+    def _finish(self) -> None:
+        self._commit()
+        for detector in self._detectors.values():
+            detector.finish()
+        header = replace(self._header, n_frames=self._next_frame)
+        for name, value in header.to_attributes().items():
+            self._file.attrs[name] = value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        assert self._sink is not None
+        renamed = False
+        try:
+            try:
+                if kind is None:
+                    self._finish()
+            finally:
+                self._file.close()
+                self._sink.close()
+            if kind is None:
+                self._raise_sink_error()
+                self._partial.replace(self.path)
+                renamed = True
+        except (OSError, RuntimeError) as wrong:
+            raise self._cannot_write(self._sink.error or wrong) from None
+        finally:
+            if not renamed:
+                self._partial.unlink(missing_ok=True)
+            self._sink = None
+
+
+def _cut(block: Block, first_frame: int, stop_frame: int) -> Block:
+    if (first_frame, stop_frame) == (block.first_frame, block.stop_frame):
+        return block
+    streams = {name: stream.cut(first_frame, stop_frame) for name, stream in block.streams.items()}
+    return Block(first_frame, stop_frame - first_frame, streams)
+
+
+def _copy(block: Block) -> Block:
+    streams = {
+        name: FrameStream(s.first_frame, s.offsets.copy(), s.words.copy())
+        for name, s in block.streams.items()
+    }
+    return Block(block.first_frame, block.n_frames, streams)
