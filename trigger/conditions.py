@@ -18,6 +18,20 @@ OR_REMEDY: Final = "one mask has no OR: use two lines, or a primitive bit that i
 
 _TOKEN: Final = re.compile(r"\s*(?:(?P<word>[A-Za-z0-9_.]+)|(?P<sign>&&|\|\||\S))")
 
+_FOREIGN: Final = {
+    "|": OR_REMEDY,
+    "||": OR_REMEDY,
+    "or": OR_REMEDY,
+    "&&": "write a single &",
+    "and": "write &",
+    ",": "write & between terms",
+    "*": "write & between terms",
+    "not": "write ! in front of the term",
+    "~": "write ! in front of the term",
+    ")": "closes what is not open; remove it",
+}
+"""How to write what other languages write otherwise."""
+
 
 class ConditionError(KtrigError):
     """A condition that one mask cannot express, or that names what the experiment does not have."""
@@ -54,10 +68,11 @@ def split(condition: str) -> tuple[tuple[bool, str], ...]:
         elif text == "&" and not term_wanted:
             term_wanted, sign_column = True, column
         else:
+            text = text if text.isprintable() else ascii(text)
             raise ConditionError(f"{text} at column {column}{_misplaced(text, veto)}")
     if not terms and not veto:
         raise ConditionError(
-            "is empty and would fire on every entry; if that is meant, write the own bit of the detector that "
+            "is empty and would fire on every entry; if that is meant, write the bit of the detector that "
             "makes the entries"
         )
     if term_wanted:
@@ -93,21 +108,6 @@ def _tokens(condition: str) -> Iterator[tuple[int, str, bool]]:
         text = word or found.group("sign")
         is_name = word is not None and word.lower() not in _FOREIGN
         yield found.start("word" if word else "sign") + 1, text, is_name
-
-
-_FOREIGN: Final = {
-    "|": OR_REMEDY,
-    "||": OR_REMEDY,
-    "or": OR_REMEDY,
-    "&&": "write a single &",
-    "and": "write &",
-    ",": "write & between terms",
-    "*": "write & between terms",
-    "not": "write ! in front of the term",
-    "~": "write ! in front of the term",
-    ")": "closes what is not open; remove it",
-}
-"""How to write what other languages write otherwise."""
 
 
 def _misplaced(sign: str, veto: bool) -> str:

@@ -135,13 +135,13 @@ class Menu(Table):
         """Parse a menu; `source` names the file in errors (MenuError). See also `check`."""
         return parse(cls, text, source, MenuError)
 
-    def check(self, experiment: Experiment, text: str = "", source: str = "menu") -> None:
+    def check(self, experiment: Experiment, text: str = "", source: str = "") -> None:
         """Raise MenuError if the menu does not fit the experiment.
 
         text, source: the TOML it was read from and its name, to say where the fault is.
         """
         for path, message in self._misfits(experiment):
-            raise MenuError(f"{place(text, source, path)}: {message}")
+            raise MenuError(f"{place(text, source or f'menu {self.name}', path)}: {message}")
 
     def _misfits(self, experiment: Experiment) -> Iterator[tuple[Path, str]]:
         if self.experiment != experiment.name:

@@ -46,7 +46,6 @@ _PATTERNS: Final = {
     _WORD: "must be letters, digits and _",
 }
 
-
 NEAR: Final = 0.5
 """Similarity (difflib's ratio) from which a name is suggested; a two-letter name with one wrong has 0.5."""
 
@@ -78,13 +77,21 @@ def line_of(text: str, path: Path) -> int:
 
 def dotted(path: Path) -> str:
     """Write a path as a user would: `line[2].downscaling`, counted from 1."""
-    words = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in path)
+    words = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{_key(p)}" for p in path)
     return words.removeprefix(".")
 
 
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
 def place(text: str, source: str, path: Path) -> str:
-    """Name the value at `path` for an error: `source:23: line[2].downscaling`."""
-    return f"{source}:{line_of(text, path)}: {dotted(path)}" if path else f"{source}:1"
+    """Name the value at `path` for an error: `source:23: line[2].downscaling`.
+
+    text: the TOML that the value is from, or "" for a value that was made without.
+    """
+    where = f"{source}:{line_of(text, path)}" if text else source
+    return f"{where}: {dotted(path)}" if path else where
 
 
 def shown(value: object) -> str:
@@ -126,14 +133,16 @@ def _remedy(model: type[BaseModel], found: Any) -> str:
     if kind == "extra_forbidden":
         return "there is no such field; " + _nearest(model, loc)
     if kind == "missing":
-        table = len(loc) == 1 and _table_in(model.model_fields[str(loc[0])].annotation)
-        return f"missing; add the table [{loc[0]}]" if table else "missing; add this field"
+        is_table = len(loc) == 1 and _table_in(model.model_fields[str(loc[0])].annotation)
+        return f"missing; add the table [{loc[0]}]" if is_table else "missing; add this field"
     if kind in _SHAPES:
-        return _SHAPES[kind].format(field=dotted(loc)) + f" (is {shown(found['input'])})"
+        table = dotted(loc) if isinstance(loc[-1], str) else f"[{dotted(loc[:-1])}]"
+        return _SHAPES[kind].format(field=table) + f" (is {shown(found['input'])})"
     if kind == "string_pattern_mismatch":
         message = _PATTERNS[ctx["pattern"]]
     elif kind in _WORDS:
-        message = _WORDS[kind].format(**ctx)
+        limits = {k: f"{v:.0f}" if isinstance(v, float) and v.is_integer() else v for k, v in ctx.items()}
+        message = _WORDS[kind].format(**limits)
     else:
         message = found["msg"].removeprefix("Value error, ")
     return f"{message} (is {shown(found['input'])})"

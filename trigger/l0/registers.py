@@ -81,7 +81,7 @@ class L0Registers:
             raise RegisterError("enabled[16] is set without a control detector; name one or clear it")
 
 
-def register_word(mask: int, dontcare: int) -> int:
+def register_word(mask: int | np.uint16, dontcare: int | np.uint16) -> int:
     """Return the firmware's 32-bit register of one mask and detector: dontcare above mask."""
     return int(dontcare) << 16 | int(mask)
 

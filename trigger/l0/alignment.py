@@ -1,0 +1,164 @@
+"""The alignment of one frame: entries of the reference and control streams, and the slots around them.
+
+The firmware keeps a RAM of 16,384 slots a detector and looks at slots N-1, N and N+1 of each entry. Its answer
+is reproduced with far less memory, because of three of its rules:
+
+- Frame f is merged after frame f+1 has been written, and the RAM is deeper than two frames, so a slot holds the
+  last primitive of its own time.
+- An older primitive found in a slot is recognised by its timestamp bits [29:11] and ignored. So is a neighbour
+  across a 2,048-tick boundary (every 8 frames), even if it is 1 ns away.
+- A time difference is taken modulo 2^16 LSB, which is one frame: the 16-bit time inside the frame is enough.
+
+So only the slots next to an entry are kept, for one frame, as rows of `LANES` words (see `vector`): row
+numbers rise with time, rows of neighbouring slots are neighbours, row 0 takes what no entry will look at. A word
+is the primitive as it stands in the stream; 0 is an empty slot.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from trigger.jit import inline
+from trigger.l0.vector import LANES
+
+ID_ONE: Final = np.uint32(0x1_0000)
+"""Words below this have ID 0 and are discarded by the processor's input."""
+
+CALIBRATION: Final = np.uint32(0x8000_0000)
+"""Words from here on are calibration primitives: they never enter the RAM."""
+
+TIME: Final = np.uint32(0xFFFF)
+ID_BITS: Final = np.uint32(16)
+
+REFERENCE: Final = np.uint64(0x0_FFFF)
+"""Masks that an entry of the reference detector may fire, as bits: the 16 physics masks."""
+
+CONTROL: Final = np.uint64(0x1_0000)
+"""Masks that an entry of the control detector may fire."""
+
+NONE: Final = np.uint64(0)
+
+FRAMES_PER_ERA: Final = 8
+"""Frames between two boundaries that a neighbour slot cannot cross (2,048 ticks)."""
+
+NO_SLOT: Final = np.uint32(0xFFFF_FFFF)
+"""No entry has this slot."""
+
+APART: Final = 3
+"""Entries this many slots apart, or more, share no row."""
+
+
+@inline
+def merge_entries(
+    reference: Any, r: Any, r_end: Any, control: Any, c: Any, c_end: Any, shift: Any, slot: Any, allowed: Any
+) -> Any:
+    """Merge the reference and control words of a frame into entries of distinct slots.
+
+    A reference and a control word at the heads of both streams in the same slot make one entry that may fire
+    both kinds of mask; a further word in the slot of the entry before it makes none. Calibration primitives
+    take part, words with ID 0 do not. Returns the numbers of entries, of words with ID 0, and of pairs of words
+    in one slot. Without branches on the data: which stream is ahead cannot be predicted. Indices are unsigned
+    because numba then leaves out the test for negative ones.
+    """
+    n = np.uint64(0)
+    empty = np.uint64(0)
+    pairs = np.uint64(0)
+    before = NO_SLOT
+    r, r_end, c, c_end = np.uint64(r), np.uint64(r_end), np.uint64(c), np.uint64(c_end)
+    while (r < r_end) & (c < c_end):
+        r_word = reference[r]
+        c_word = control[c]
+        r_slot = (r_word & TIME) >> shift
+        c_slot = (c_word & TIME) >> shift
+        take_r = np.uint64(r_slot <= c_slot)
+        take_c = np.uint64(c_slot <= r_slot)
+        r += take_r
+        c += take_c
+        is_r = take_r & np.uint64(r_word >= ID_ONE)
+        is_c = take_c & np.uint64(c_word >= ID_ONE)
+        here = min(r_slot, c_slot)
+        slot[n] = here
+        allowed[n] = is_r * REFERENCE | is_c * CONTROL
+        n += (is_r | is_c) & np.uint64(here != before)
+        pairs += is_r & is_c
+        empty += take_r + take_c - is_r - is_c
+        before = here if is_r | is_c else before
+    while r < r_end:
+        n, empty, before = _append(reference[r], REFERENCE, shift, slot, allowed, n, empty, before)
+        r += np.uint64(1)
+    while c < c_end:
+        n, empty, before = _append(control[c], CONTROL, shift, slot, allowed, n, empty, before)
+        c += np.uint64(1)
+    return np.int64(n), np.int64(empty), np.int64(pairs)
+
+
+@inline
+def _append(
+    word: Any, masks: Any, shift: Any, slot: Any, allowed: Any, n: Any, empty: Any, before: Any
+) -> Any:
+    """Append a word when the other stream is used up; return the new (n, empty, slot of the last entry)."""
+    if word < ID_ONE:
+        return n, empty + np.uint64(1), before
+    here = (word & TIME) >> shift
+    slot[n] = here
+    allowed[n] = masks
+    return n + np.uint64(here != before), empty, here
+
+
+@inline
+def allot_rows(slot: Any, n: int, row: Any, near: Any) -> int:
+    """Give the slots N-1, N, N+1 of each entry a row; return the number of rows used, row 0 included.
+
+    `row[i]` is the row of entry i's own slot, `near[1 + s]` the row of slot s (0: no entry is near); slot -1 and
+    the slot after the last are those of the neighbouring frames.
+    """
+    before = np.int64(-APART)
+    last = np.int64(-1)
+    for i in range(n):
+        here = np.int64(slot[i])
+        last += min(here - before, np.int64(APART))
+        before = here
+        row[i] = last
+        near[here] = last - 1
+        near[here + 1] = last
+        near[here + 2] = last + 1
+    return int(last + 2)
+
+
+@inline
+def fill_rows(words: Any, begin: int, end: int, detector: int, shift: Any, near: Any, rows: Any) -> None:
+    """Write a detector's primitives of a frame into the rows; the last one of a slot stays."""
+    for k in range(begin, end):
+        word = words[k]
+        if ID_ONE <= word < CALIBRATION:
+            rows[LANES * np.int64(near[1 + ((word & TIME) >> shift)]) + detector] = word
+
+
+@inline
+def last_of_slot(words: Any, begin: int, end: int, wanted: int, shift: Any) -> Any:
+    """Return the word that the RAM holds for slot `wanted`, the frame's last; 0 if none.
+
+    words[begin:end] is the frame.
+    """
+    for k in range(end - 1, begin - 1, -1):
+        word = words[k]
+        if np.int64((word & TIME) >> shift) != wanted:
+            break
+        if ID_ONE <= word < CALIBRATION:
+            return word
+    return np.uint32(0)
+
+
+@inline
+def first_slot(words: Any, begin: int, end: int, shift: Any) -> Any:
+    """Return the word that the RAM holds for the first slot of the frame words[begin:end]; 0 if none."""
+    held = np.uint32(0)
+    for k in range(begin, end):
+        word = words[k]
+        if (word & TIME) >> shift:
+            break
+        if ID_ONE <= word < CALIBRATION:
+            held = word
+    return held

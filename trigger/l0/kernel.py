@@ -1,0 +1,204 @@
+"""The L0 core over the frames of a block: alignment, coincidence and acceptance, frame by frame."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from trigger.clock import TICK_BITS, TICKS_PER_FRAME
+from trigger.jit import inline, kernel
+from trigger.l0.accept import accept_entries
+from trigger.l0.alignment import (
+    CONTROL,
+    FRAMES_PER_ERA,
+    REFERENCE,
+    allot_rows,
+    fill_rows,
+    first_slot,
+    last_of_slot,
+    merge_entries,
+)
+from trigger.l0.coincidence import NONE, test_masks
+from trigger.l0.registers import N_DETECTORS
+from trigger.l0.vector import LANES, or_slots
+
+SLOT_ADDRESSES: Final = 16384
+"""Depth of the alignment RAM; an entry with the address of the entry before it is skipped."""
+
+PHYSICS_WORD: Final = 0x01
+CONTROL_WORD: Final = 0x10
+
+# Places in `account`: the words of the reference and control streams, and what became of them.
+WORDS, DISCARDED, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(9)
+
+# Places in `setup`, and in `state` (the address of the entry processed last).
+FINE_TIME_BITS, REFERENCE_DETECTOR, CONTROL_DETECTOR, IGNORE_UNTIL = range(4)
+LAST_ADDRESS: Final = 0
+
+
+@inline
+def find_entries(
+    reference: Any, reference_offsets: Any, control: Any, control_offsets: Any, f: int, shift: Any,
+    slot: Any, allowed: Any, account: Any,
+) -> int:  # fmt: skip
+    """Merge frame f's reference and control words into entries, keep the account, return their number."""
+    r, r_end = reference_offsets[f], reference_offsets[f + 1]
+    c, c_end = control_offsets[f], control_offsets[f + 1]
+    n, empty, pairs = merge_entries(reference, r, r_end, control, c, c_end, shift, slot, allowed)
+    total = r_end - r + c_end - c
+    account[WORDS] += total
+    account[DISCARDED] += empty
+    account[PAIRED] += pairs
+    account[SAME_SLOT] += total - empty - pairs - n
+    return int(n)
+
+
+@inline
+def skip_entries(n: int, frame: int, setup: Any, slot: Any, allowed: Any, state: Any, account: Any) -> int:
+    """Forbid all masks to entries that the processor skips; return their number."""
+    skipped = 0
+    bits = setup[FINE_TIME_BITS]
+    frame_address = (frame * (TICKS_PER_FRAME << bits)) % SLOT_ADDRESSES
+    if frame_address + slot[0] == state[LAST_ADDRESS]:
+        allowed[0] = NONE
+        account[SAME_SLOT] += 1
+        skipped += 1
+    state[LAST_ADDRESS] = frame_address + slot[n - 1]
+    ignored_ticks = setup[IGNORE_UNTIL] + 1 - frame * TICKS_PER_FRAME
+    if ignored_ticks > 0:
+        for i in range(n):
+            if allowed[i] != NONE and slot[i] >> bits < ignored_ticks:
+                allowed[i] = NONE
+                account[IGNORED] += 1
+                skipped += 1
+    return skipped
+
+
+@inline
+def fill_edges(
+    words: Any,
+    offsets: Any,
+    f: int,
+    detector: int,
+    frame: int,
+    n_slots: int,
+    shift: Any,
+    near: Any,
+    rows: Any,
+) -> None:
+    """Fill the rows of the slots just before and just after frame f, from the neighbouring frames."""
+    if near[0] != 0 and frame % FRAMES_PER_ERA != 0 and f > 0:
+        held = last_of_slot(words, offsets[f - 1], offsets[f], n_slots - 1, shift)
+        rows[LANES * np.int64(near[0]) + detector] = held
+    if near[n_slots + 1] != 0 and (frame + 1) % FRAMES_PER_ERA != 0 and f + 2 < len(offsets):
+        held = first_slot(words, offsets[f + 1], offsets[f + 2], shift)
+        rows[LANES * np.int64(near[n_slots + 1]) + detector] = held
+
+
+@inline
+def emit(
+    at: int, frame: int, tick: Any, lane: int, row: int, flags: Any, rows: Any,
+    times: Any, out_flags: Any, out_words: Any, out_slots: Any,
+) -> None:  # fmt: skip
+    """Write trigger number `at`; its fine time is that of word `lane` of its own slot (0 if the slot is empty)."""
+    fine = rows[LANES * row + lane] & np.uint32(0xFF)
+    times[at] = ((frame * TICKS_PER_FRAME + tick) << TICK_BITS) + np.int64(fine)
+    out_flags[at] = np.uint16(flags & REFERENCE)
+    word = PHYSICS_WORD if flags & REFERENCE else 0
+    out_words[at] = np.uint8(word + (CONTROL_WORD if flags & CONTROL else 0))
+    if len(out_slots):
+        for d in range(LANES):
+            out_slots[at, 0, d] = rows[LANES * row + d]
+            out_slots[at, 1, d] = rows[LANES * (row - 1) + d]
+            out_slots[at, 2, d] = rows[LANES * (row + 1) + d]
+
+
+@kernel(
+    "int64(int64, int64, int64, "
+    "UniTuple(Array(uint32, 1, 'C', readonly=True), 8), UniTuple(Array(int64, 1, 'C', readonly=True), 8), "
+    "int64[::1], uint32[::1], uint32[::1], int64[::1], uint64[:, ::1], uint64[:, ::1], int64[::1], "
+    "int64[::1], int64[::1], int64[:, ::1], int64[::1], "
+    "int32[::1], uint64[::1], int32[::1], uint16[::1], uint32[::1], uint64[::1], uint64[::1], uint64[::1], "
+    "int64[::1], int64[::1], int32[::1], uint64[::1], "
+    "int64[::1], uint16[::1], uint8[::1], uint32[:, :, ::1])"
+)
+def process_frames(
+    first_frame: int, begin: int, end: int,
+    words: Any, offsets: Any,
+    setup: Any, start: Any, width: Any, active: Any, mask: Any, dontcare: Any, downscale: Any,
+    state: Any, counter: Any, lines: Any, account: Any,
+    slot: Any, allowed: Any, row: Any, near: Any, rows: Any, low: Any, high: Any, fired: Any,
+    sums: Any, walking: Any, passed: Any, flags: Any,
+    times: Any, out_flags: Any, out_words: Any, out_slots: Any,
+) -> int:  # fmt: skip
+    """Process frames begin...end - 1 of a block whose frame 0 is `first_frame`; return the number of triggers.
+
+    The arguments, a row above each: place; the block, words uint32 and offsets int64 by detector; the registers,
+    as `L0Processor` prepares them; what lives from frame to frame; scratch of one frame; the triggers found
+    (room for each reference and control word; `out_slots` may be empty, then slots are not kept).
+    """
+    bits = setup[FINE_TIME_BITS]
+    shift = np.uint32(16 - TICK_BITS - bits)
+    n_slots = TICKS_PER_FRAME << bits
+    reference, control = setup[REFERENCE_DETECTOR], setup[CONTROL_DETECTOR]
+    # Taken out of the tuples once: each access by a variable index costs two atomic reference counts.
+    w0, w1, w2, w3, w4, w5, w6, _ = words
+    o0, o1, o2, o3, o4, o5, o6, _ = offsets
+    reference_words, reference_offsets = words[reference], offsets[reference]
+    control_words, control_offsets = words[control], offsets[control]
+    total = 0
+    for f in range(begin, end):
+        frame = first_frame + f
+        n = find_entries(
+            reference_words,
+            reference_offsets,
+            control_words,
+            control_offsets,
+            f,
+            shift,
+            slot,
+            allowed,
+            account,
+        )
+        if n == 0:
+            continue
+        near[: n_slots + 2] = 0
+        used = allot_rows(slot, n, row, near)
+        rows[: LANES * used] = 0
+        fill_rows(w0, o0[f], o0[f + 1], 0, shift, near, rows)
+        fill_rows(w1, o1[f], o1[f + 1], 1, shift, near, rows)
+        fill_rows(w2, o2[f], o2[f + 1], 2, shift, near, rows)
+        fill_rows(w3, o3[f], o3[f + 1], 3, shift, near, rows)
+        fill_rows(w4, o4[f], o4[f + 1], 4, shift, near, rows)
+        fill_rows(w5, o5[f], o5[f + 1], 5, shift, near, rows)
+        fill_rows(w6, o6[f], o6[f + 1], 6, shift, near, rows)
+        if near[0] | near[n_slots + 1]:
+            for d in range(N_DETECTORS):
+                fill_edges(words[d], offsets[d], f, d, frame, n_slots, shift, near, rows)
+        for i in range(n):
+            timed_by_control = np.int64(allowed[i] == CONTROL)
+            lane = control if timed_by_control else reference
+            first = LANES * np.int64(row[i])
+            or_slots(rows, first, lane, start, width, LANES * timed_by_control, low, high, np.int64(i))
+        # After the slots are read: what is skipped must not change which detector gives the time.
+        skipped = skip_entries(n, frame, setup, slot, allowed, state, account)
+        test_masks(low, high, allowed, n, active, mask, dontcare, fired, sums)
+        quiet = np.int64(0)
+        for i in range(n):
+            quiet += np.int64(fired[i] == NONE)
+        triggers, lost = accept_entries(
+            n, fired, slot, bits, active, sums, downscale, counter, lines, walking, passed, flags
+        )
+        for k in range(triggers):
+            i = passed[k]
+            lane = control if allowed[i] == CONTROL else reference
+            at = total + k
+            tick = slot[i] >> bits
+            emit(at, frame, tick, lane, row[i], flags[k], rows, times, out_flags, out_words, out_slots)
+        total += triggers
+        account[REJECTED] += quiet - skipped
+        account[SAME_TICK] += lost
+        account[DOWNSCALED] += n - quiet - lost - triggers
+        account[TRIGGERS] += triggers
+    return total

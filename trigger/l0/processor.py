@@ -1,0 +1,278 @@
+"""The L0 trigger processor: a stateful object fed with blocks, bit-exact with the experiment's firmware.
+
+What it reproduces: the alignment RAM with its overwriting, slots N-1, N, N+1, strict time cuts, mask/don't-care
+pairs, the merging of reference and control streams, the same-slot and same-tick rules, 1-of-(D+1) downscaling.
+What it leaves out, because it depends on the clock of the board and not on the primitives: FIFO depths and the
+choke they raise, dispatch latency and dead time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trigger.clock import TICKS_PER_FRAME
+from trigger.errors import KtrigError
+from trigger.frames import ID_SHIFT, Block, FrameStream, join
+from trigger.l0 import kernel
+from trigger.l0.registers import N_DETECTORS, N_ROWS, L0Registers
+from trigger.l0.vector import LANES
+
+ACCOUNTS: Final = (
+    "words",
+    "discarded",
+    "paired",
+    "same_slot",
+    "ignored",
+    "rejected",
+    "same_tick",
+    "downscaled",
+    "triggers",
+)
+"""What becomes of the words of the reference and control streams; `words` is the sum of the others."""
+
+NO_INPUT: Final = N_DETECTORS
+"""An eighth input, always empty: the control detector of a processor without control."""
+
+ANY_TIME: Final = 1 << 16
+"""Width of a time cut that every difference passes."""
+
+
+class L0Error(KtrigError):
+    """Input that the processor cannot take."""
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """Triggers in order of time.
+
+    time_lsb: int64[n], LSB since SOB; its fine time is the one that the RAM holds for the reference.
+    flags: uint16[n], bit i for mask i. word: uint8[n], 0x01 physics, 0x10 control, or both.
+    slots: uint32[n, 3, 7], the primitives (ID << 16 | time in frame, 0 if none) that slots N, N-1, N+1 hold for each
+    detector, without time cut; of length 0 unless the processor was asked for it.
+    """
+
+    time_lsb: NDArray[np.int64]
+    flags: NDArray[np.uint16]
+    word: NDArray[np.uint8]
+    slots: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.time_lsb)
+
+    @property
+    def ids(self) -> NDArray[np.uint16]:
+        """IDs in slots N, N-1, N+1 of each detector: uint16[n, 3, 7]."""
+        return (self.slots >> np.uint32(ID_SHIFT)).astype(np.uint16)
+
+    @property
+    def fine_times(self) -> NDArray[np.uint8]:
+        """Fine times in slots N, N-1, N+1 of each detector: uint8[n, 3, 7]."""
+        return (self.slots & np.uint32(0xFF)).astype(np.uint8)
+
+
+def join_triggers(parts: Sequence[Triggers]) -> Triggers:
+    """Join triggers of consecutive stretches of time."""
+    return Triggers(
+        np.concatenate([p.time_lsb for p in parts]),
+        np.concatenate([p.flags for p in parts]),
+        np.concatenate([p.word for p in parts]),
+        np.concatenate([p.slots for p in parts]),
+    )
+
+
+class L0Processor:
+    """Feed blocks of consecutive frames to `process`, then call `finish`; the answer does not depend on the cuts.
+
+    A frame is settled when the next one is known, so `process` returns the triggers up to the last but one frame
+    of its block. The counts and the `account` are running sums. One object is one spill; start the next with the
+    `downscaling_counters` of this one to carry them over, as the experiment does.
+    """
+
+    def __init__(
+        self,
+        registers: L0Registers,
+        detectors: Sequence[str],
+        keep_slots: bool = False,
+        downscaling_counters: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Set up for `detectors`, the names of inputs 0 to 6 (fewer leave inputs empty).
+
+        keep_slots: fill `Triggers.slots`. downscaling_counters: int64[17] to start from (default zero).
+        """
+        self.detectors = tuple(detectors)
+        if len(self.detectors) > N_DETECTORS:
+            raise L0Error(f"the processor has {N_DETECTORS} inputs (asked for {len(self.detectors)})")
+        self._keep_slots = keep_slots
+        self._set_registers(registers)
+        self._make_scratch(registers.fine_time_bits)
+        self._state = np.zeros(1, np.int64)
+        self._counter = np.zeros(N_ROWS, np.int64)
+        if downscaling_counters is not None:
+            self._counter[:] = downscaling_counters
+        self._lines: NDArray[np.int64] = np.zeros((3, N_ROWS), np.int64)
+        self._account = np.zeros(len(ACCOUNTS), np.int64)
+        self._carry: list[FrameStream] = []
+
+    def _set_registers(self, registers: L0Registers) -> None:
+        control = NO_INPUT if registers.control is None else registers.control
+        self._setup = np.array(
+            [registers.fine_time_bits, registers.reference, control, registers.ignore_until_tick], np.int64
+        )
+        # |dt| < cut, as one unsigned comparison: (t - t_ref + cut - 1) mod 2^16 < 2 cut - 1. Two sets of cuts, for
+        # entries timed by the reference and by the control detector: the timing detector's own words always
+        # count, because the firmware compares them with themselves.
+        cut = np.zeros((2, LANES), np.int64)
+        cut[:, :N_DETECTORS] = registers.time_cut_lsb
+        self._start = (1 - cut).astype(np.uint32).ravel()
+        width = np.maximum(2 * cut - 1, 0)
+        width[0, registers.reference] = ANY_TIME
+        width[1, control] = ANY_TIME
+        self._width = width.astype(np.uint32).ravel()
+        self._active = np.flatnonzero(registers.enabled).astype(np.int64)
+        self._mask = _packed(registers.mask)
+        self._dontcare = _packed(registers.dontcare)
+        self._downscale = registers.downscale.astype(np.int64)
+
+    def _make_scratch(self, fine_time_bits: int) -> None:
+        slots = TICKS_PER_FRAME << fine_time_bits
+        self._scratch = (
+            np.zeros(slots + 1, np.int32),  # slot of an entry; one more, as the merge writes ahead
+            np.zeros(slots + 1, np.uint64),  # masks that it may fire
+            np.zeros(slots, np.int32),  # row of its slot
+            np.zeros(slots + 2, np.uint16),  # row of any slot
+            np.zeros((slots + 3) * LANES, np.uint32),  # rows
+            np.zeros(slots, np.uint64),  # S, detectors 0-3
+            np.zeros(slots, np.uint64),  # S, detectors 4-6
+            np.zeros(slots, np.uint64),  # masks that fired
+            np.zeros(N_ROWS, np.int64),  # firings of each mask
+            np.zeros(N_ROWS, np.int64),  # masks whose counters may run over
+            np.zeros(slots, np.int32),  # entries that trigger
+            np.zeros(slots, np.uint64),  # their surviving masks
+        )
+        self._make_outputs(0)
+
+    def _make_outputs(self, capacity: int) -> None:
+        slots = capacity if self._keep_slots else 0
+        self._out_times = np.zeros(capacity, np.int64)
+        self._out_flags = np.zeros(capacity, np.uint16)
+        self._out_words = np.zeros(capacity, np.uint8)
+        self._out_slots = np.zeros((slots, 3, LANES), np.uint32)
+
+    @property
+    def downscaling_counters(self) -> NDArray[np.int64]:
+        """Where the downscaling counters stand: int64[17], a copy."""
+        return self._counter.copy()
+
+    @property
+    def before_downscaling(self) -> NDArray[np.int64]:
+        """Firings of each row that its counter saw: int64[17], a copy."""
+        return np.array(self._lines[0])
+
+    @property
+    def after_downscaling(self) -> NDArray[np.int64]:
+        """Firings of each row that survived: int64[17], a copy."""
+        return np.array(self._lines[1])
+
+    @property
+    def lost_same_tick(self) -> NDArray[np.int64]:
+        """Firings of each row in the tick of an earlier trigger, never counted: int64[17], a copy."""
+        return np.array(self._lines[2])
+
+    @property
+    def account(self) -> dict[str, int]:
+        """What became of the reference and control words of the frames settled so far, by `ACCOUNTS`."""
+        return dict(zip(ACCOUNTS, self._account.tolist(), strict=True))
+
+    def process(self, block: Block) -> Triggers:
+        """Take a block; return the triggers that it settles. L0Error if it does not follow the last one."""
+        streams = self._inputs(block)
+        if block.n_frames == 0:
+            return self._run([], 0, 0)
+        if not self._carry:
+            self._carry = [s.cut(s.first_frame, s.first_frame) for s in streams]
+        carried = self._carry[0].n_frames
+        seam_end = block.first_frame + min(2, block.n_frames)
+        seam = [join([c, s.cut(s.first_frame, seam_end)]) for c, s in zip(self._carry, streams, strict=True)]
+        parts = [
+            self._run(seam, max(carried - 1, 0), seam[0].n_frames - 1),
+            self._run(streams, 1, block.n_frames - 1),
+        ]
+        source = streams if block.n_frames >= 2 else seam
+        first = max(source[0].first_frame, block.stop_frame - 2)
+        self._carry = [_copy(s.cut(first, block.stop_frame)) for s in source]
+        return join_triggers(parts)
+
+    def finish(self) -> Triggers:
+        """Settle the last frame, as if empty ones followed; return its triggers."""
+        if not self._carry:
+            return self._run([], 0, 0)
+        frames = self._carry[0].n_frames
+        triggers = self._run(self._carry, frames - 1, frames)
+        self._carry = [s.cut(s.stop_frame, s.stop_frame) for s in self._carry]
+        return triggers
+
+    def _inputs(self, block: Block) -> list[FrameStream]:
+        """Return a stream for each input, empty where the block has none; the eighth always is."""
+        if self._carry and block.first_frame != self._carry[0].stop_frame:
+            raise L0Error(
+                f"block begins at frame {block.first_frame}, expected {self._carry[0].stop_frame}; "
+                "feed blocks in order and without gaps"
+            )
+        nothing = FrameStream.empty(block.first_frame, block.n_frames)
+        names = self.detectors + ("",) * (LANES - len(self.detectors))
+        return [block.streams.get(name, nothing) for name in names]
+
+    def _run(self, streams: Sequence[FrameStream], begin: int, end: int) -> Triggers:
+        """Run the kernel over frames begin...end - 1 of the streams and copy its triggers out."""
+        n = 0
+        if end > begin:
+            r, c = int(self._setup[kernel.REFERENCE_DETECTOR]), int(self._setup[kernel.CONTROL_DETECTOR])
+            capacity = len(streams[r].words) + len(streams[c].words)
+            if capacity > len(self._out_times):
+                self._make_outputs(capacity + capacity // 4)
+            n = kernel.process_frames(
+                streams[0].first_frame,
+                begin,
+                end,
+                tuple(s.words for s in streams),
+                tuple(s.offsets for s in streams),
+                self._setup,
+                self._start,
+                self._width,
+                self._active,
+                self._mask,
+                self._dontcare,
+                self._downscale,
+                self._state,
+                self._counter,
+                self._lines,
+                self._account,
+                *self._scratch,
+                self._out_times,
+                self._out_flags,
+                self._out_words,
+                self._out_slots,
+            )
+        return Triggers(
+            self._out_times[:n].copy(),
+            self._out_flags[:n].copy(),
+            self._out_words[:n].copy(),
+            self._out_slots[:n, :, :N_DETECTORS].copy(),
+        )
+
+
+def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
+    """Pack uint16[17, 7] words into uint64[17, 2], detector 0 lowest, the spare lane 0."""
+    lanes = np.zeros((N_ROWS, LANES), np.uint16)
+    lanes[:, :N_DETECTORS] = words
+    return lanes.view(np.uint64)
+
+
+def _copy(stream: FrameStream) -> FrameStream:
+    """Copy a stream, so that it outlives the buffer that it was cut from."""
+    return FrameStream(stream.first_frame, stream.offsets, stream.words.copy())
