@@ -154,7 +154,7 @@ def _register_rows(menu: Menu, experiment: Experiment) -> Iterator[dict[str, Any
     for row, line in _numbered(menu):
         words = {}
         for detector in sorted(experiment.detector, key=lambda d: d.index):
-            mask, dontcare = (int(a[row, detector.index]) for a in (registers.mask, registers.dontcare))
+            mask, dontcare = (a[row, detector.index] for a in (registers.mask, registers.dontcare))
             if (mask, dontcare) != (IGNORE, IGNORE):
                 words[detector.name] = f"0x{register_word(mask, dontcare):08X}"
         yield {
