@@ -245,6 +245,14 @@ def test_the_hash_is_of_the_content_and_not_of_its_spelling() -> None:
     assert len(checked(TEXT).hash) == 64
 
 
+def test_the_order_of_the_time_cuts_does_not_change_the_hash() -> None:
+    one, other = (
+        checked(TEXT.replace("time_cut_lsb = 64", f"time_cut_lsb = 64\ntime_cuts_lsb = {{ {cuts} }}"))
+        for cuts in ("LKr = 50, MUV3 = 60", "MUV3 = 60, LKr = 50")
+    )
+    assert one.hash == other.hash != checked(TEXT).hash
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -199,11 +199,13 @@ def test_registers_are_made_of_lists_and_have_the_kernels_types() -> None:
     assert registers.mask.shape == registers.dontcare.shape == (17, 7)
 
 
-def test_registers_do_not_share_the_arrays_they_are_made_of() -> None:
-    mask = np.full((17, 7), IGNORE, np.uint16)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_registers_own_their_arrays_and_hold_them_row_by_row(order: Literal["C", "F"]) -> None:
+    mask = np.full((17, 7), IGNORE, np.uint16, order)
     registers = L0Registers(**(good_fields() | {"mask": mask}))
     mask[0, 0] = 0
     assert registers.mask[0, 0] == IGNORE
+    assert registers.mask.flags.c_contiguous
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,8 @@ class Menu(Table):
 
     def _misfits(self, experiment: Experiment) -> Iterator[tuple[Path, str]]:
         if self.experiment != experiment.name:
-            yield (
-                ("experiment",),
-                f"a menu for another experiment: it is for {self.experiment}, this is {experiment.name}",
-            )
-            return
+            message = f"a menu for another experiment: it is for {self.experiment}, this is {experiment.name}"
+            yield ("experiment",), message
         yield from _wrong(("l0", "reference"), experiment.find, self.l0.reference)
         for name in self.l0.time_cuts_lsb:
             yield from _wrong(("l0", "time_cuts_lsb", name), experiment.find, name)

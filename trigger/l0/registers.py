@@ -76,7 +76,7 @@ class L0Registers:
             ("time_cut_lsb", np.int32, (N_DETECTORS,), 0, MAX_TIME_CUT_LSB),
         ):
             fitted = _fit(name, getattr(self, name), shape, low, high)
-            object.__setattr__(self, name, fitted.astype(dtype))
+            object.__setattr__(self, name, np.array(fitted, dtype, order="C"))
         if self.control is None and self.enabled[CONTROL]:
             raise RegisterError("enabled[16] is set without a control detector; name one or clear it")
 
@@ -144,7 +144,7 @@ def _check_number(name: str, value: Any, low: int, high: int) -> None:
 def _fit(name: str, values: Any, shape: tuple[int, ...], low: int, high: int) -> NDArray[Any]:
     """Return the values as an array after checking its kind, shape and range."""
     try:
-        array = np.array(values)
+        array = np.asarray(values)
     except ValueError:
         raise RegisterError(f"{name}: rows differ in length; its shape must be {shape}") from None
     if array.shape != shape:
