@@ -44,7 +44,10 @@ def list_() -> None:
 @click.option("--registers", is_flag=True, help="Show the L0 processor's registers too.")
 @json_option
 def show(wanted: str, profile: str | None, registers: bool, as_json: bool) -> None:
-    """Show MENU, the name of a shipped menu or a .toml file (default: na62-2018)."""
+    """Show MENU, a shipped name or a .toml file.
+
+    Without MENU it is na62-2018.
+    """
     menu, experiment = load_menu(wanted, profile)
     rows = list(_register_rows(menu, experiment)) if registers else []
     if as_json:
