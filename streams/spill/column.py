@@ -39,6 +39,16 @@ def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
     return group
 
 
+def detector_names(group: h5py.Group, source: str) -> list[str]:
+    """Return the names in `/primitives`, in the order of writing. Raises SpillError if one cannot be shown."""
+    with hdf5_errors(source, group.name):
+        names = [str(name) for name in group]
+    for name in names:
+        if not name.isprintable():
+            raise SpillError(f"{source}: {group.name} has the name {name!r}; rename that detector")
+    return names
+
+
 class Column:
     """A one-dimensional array of a known type, chunked or not, not compressed, all of it inside the file.
 
@@ -85,3 +95,16 @@ class Column:
         out = np.empty(1, self._dtype)
         self.read(index, out)
         return int(out[0])
+
+
+class Buffer:
+    """An array that grows to the largest length asked of it."""
+
+    def __init__(self, dtype: type[Any]) -> None:
+        self._array = np.empty(0, dtype)
+
+    def of(self, length: int) -> NDArray[Any]:
+        """Return its first `length` elements."""
+        if length > len(self._array):
+            self._array = np.empty(length + length // 4, self._array.dtype)
+        return self._array[:length]

@@ -33,6 +33,7 @@ PRIMITIVES: Final = "primitives"
 OFFSETS: Final = "offsets"
 WORDS: Final = "words"
 CRC32: Final = "crc32"
+COLUMNS: Final[dict[str, type[Any]]] = {OFFSETS: np.int64, WORDS: np.uint32, CRC32: np.uint32}
 
 WORDS_CHUNK: Final = 65_536
 """Words in a chunk, 256 KiB: about a block of a 10 MHz detector. A quarter of it reads 15% slower."""
@@ -52,8 +53,8 @@ class SpillError(KtrigError):
 class SpillHeader:
     """What a spill is: the attributes of its file.
 
-    sob_unix_ns: start of burst, ns since 1970 UTC. provenance: where the primitives come from, anything that
-    JSON can hold. block_frames: frames under one checksum.
+    sob_unix_ns: start of burst, ns since 1970 UTC, 0 if not known. provenance: where the primitives come
+    from, anything that JSON can hold. block_frames: frames under one checksum.
     """
 
     experiment: str
@@ -72,21 +73,19 @@ class SpillHeader:
 
     def to_attributes(self) -> dict[str, Any]:
         """Return the attributes as HDF5 values. Raises SpillError if one cannot be written."""
-        attributes: dict[str, Any] = {"format": _text(FORMAT), "version": np.int64(VERSION)}
-        if not self.experiment.isprintable():
-            raise SpillError(f"experiment is {self.experiment!r}; give a name that can be printed")
-        attributes["experiment"] = _text(self.experiment)
+        attributes: dict[str, Any] = {"format": _fixed(FORMAT), "version": np.int64(VERSION)}
+        attributes["experiment"] = _fixed(self.experiment)
         for name in _INTEGERS:
             value = getattr(self, name)
-            if not 0 <= value <= _INT64_MAX:
-                raise SpillError(f"{name} is {value}; it must be 0 to 2^63 - 1")
+            if not isinstance(value, int | np.integer) or not 0 <= value <= _INT64_MAX:
+                raise SpillError(f"{name} is {value!r}; it must be a whole number, 0 to 2^63 - 1")
             attributes[name] = np.int64(value)
         attributes["simulated"] = np.bool_(self.simulated)
         try:
             provenance = json.dumps(self.provenance, sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as wrong:
             raise SpillError(f"provenance cannot be written as JSON: {wrong}") from None
-        attributes["provenance"] = _text(provenance)
+        attributes["provenance"] = _fixed(provenance)
         for name, what in attribute_problems(attributes):
             raise SpillError(f"{name} {what}")
         return attributes
@@ -98,10 +97,10 @@ class SpillHeader:
             where = "" if name in ("format", "version") else f"attribute {name} "
             raise SpillError(f"{source}: {where}{what}")
         return cls(
-            experiment=_string(attributes["experiment"]),
+            experiment=attribute_text(attributes["experiment"]),
             **{name: int(attributes[name]) for name in _INTEGERS},
             simulated=bool(attributes["simulated"]),
-            provenance=json.loads(_string(attributes["provenance"])),
+            provenance=json.loads(attribute_text(attributes["provenance"])),
         )
 
 
@@ -110,14 +109,14 @@ def attribute_problems(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str
 
     Stops after a wrong format or version, because the rest then has no known meaning.
     """
-    if _string(attributes.get("format")) != FORMAT:
+    if attribute_text(attributes.get("format")) != FORMAT:
         yield "format", "is not a ktrig spill file (its attribute format does not say so); give a spill file"
         return
     version = attributes.get("version")
     if not isinstance(version, np.integer) or version != VERSION:
         yield (
             "version",
-            f"has format version {version}; this ktrig reads version {VERSION}: use one that fits",
+            f"has format version {_shown(version)}; this ktrig reads version {VERSION}: use one that fits",
         )
         return
     for name in (*_TEXTS, *_INTEGERS, "simulated"):
@@ -135,31 +134,37 @@ def _value_problem(name: str, value: Any) -> str | None:
     elif name == "simulated":
         if not isinstance(value, np.bool_):
             return f"is {_shown(value)}; it must be true or false"
-    elif not _string(value):
+    elif not attribute_text(value):
         return f"is {_shown(value)}; it must be text"
+    elif name == "experiment" and not attribute_text(value).isprintable():
+        return f"is {_shown(value)}; it must be a name that can be printed"
     elif name == "provenance":
-        return _json_problem(_string(value))
+        return _json_problem(attribute_text(value))
     return None
 
 
 def _json_problem(text: str) -> str | None:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as wrong:
         return f"is not JSON: {wrong}"
     return None if isinstance(value, dict) else "is JSON but not an object; it must be {...}"
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it has {constant}")
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = str(value.item()) if isinstance(value, np.number | np.bool_) else " ".join(repr(value).split())
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _text(value: str) -> np.bytes_:
-    return np.bytes_(value.encode("utf-8"))
+def _fixed(value: str) -> np.bytes_:
+    return np.bytes_(value.encode("utf-8", "replace"))
 
 
-def _string(value: Any) -> str:
+def attribute_text(value: Any) -> str:
     """Text of an attribute, of fixed or variable length; '' if it is not text."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

@@ -6,14 +6,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from streams.spill import layout, order
-from streams.spill.column import Column, hdf5_errors, open_group
+from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
 from streams.spill.layout import SpillError, SpillHeader
 from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES, TIME_MASK, Block, FrameError, FrameStream
@@ -43,26 +41,15 @@ def open_file(path: Path) -> h5py.File:
         raise SpillError(f"{path}: is damaged ({' '.join(str(wrong).split())}); copy it again") from None
 
 
-class _Buffer:
-    """An array that grows to the largest length asked of it."""
-
-    def __init__(self, dtype: type[Any]) -> None:
-        self._array = np.empty(0, dtype)
-
-    def of(self, length: int) -> NDArray[Any]:
-        if length > len(self._array):
-            self._array = np.empty(length + length // 4, self._array.dtype)
-        return self._array[:length]
-
-
 class _Detector:
     """A detector's arrays in the file, and a ring of buffers for its blocks."""
 
     def __init__(self, group: h5py.Group, header: SpillHeader, source: str, buffers: int) -> None:
         self._source = source
-        self.offsets = Column(group, layout.OFFSETS, np.int64, source)
-        self.words = Column(group, layout.WORDS, np.uint32, source)
-        crc32 = Column(group, layout.CRC32, np.uint32, source)
+        self._place = group.name
+        self.offsets, self.words, crc32 = (
+            Column(group, name, dtype, source) for name, dtype in layout.COLUMNS.items()
+        )
         self._check_length(self.offsets, header.n_frames + 1)
         self._check_length(crc32, header.n_blocks)
         ends = (self.offsets.value(0), self.offsets.value(header.n_frames))
@@ -74,7 +61,7 @@ class _Detector:
         self._crc32 = np.empty(header.n_blocks, np.uint32)
         crc32.read(0, self._crc32)
         self._block_frames = header.block_frames
-        self._ring = [(_Buffer(np.int64), _Buffer(np.uint32)) for _ in range(buffers)]
+        self._ring = [(Buffer(np.int64), Buffer(np.uint32)) for _ in range(buffers)]
 
     def _check_length(self, column: Column, wanted: int) -> None:
         if column.length != wanted:
@@ -83,36 +70,38 @@ class _Detector:
                 "says; write the file again"
             )
 
-    def load(self, slot: int, first_frame: int, n_frames: int) -> FrameStream:
-        """Read frames into the buffers `slot`; the offsets are counted from 0."""
+    def load(self, slot: int, first_frame: int, n_frames: int, check_crc: bool) -> FrameStream:
+        """Read whole blocks of the checksum grid into the buffers `slot`; the offsets are counted from 0."""
         offset_buffer, word_buffer = self._ring[slot]
         offsets = offset_buffer.of(n_frames + 1)
         self.offsets.read(first_frame, offsets)
         first, stop = int(offsets[0]), int(offsets[-1])
         if not 0 <= first <= stop <= self.words.length:
             raise SpillError(
-                f"{self._source}: {self.offsets.place} run from {first} to {stop} in the {n_frames} frames from "
-                f"{first_frame} on, outside the {self.words.length} words; copy the file again"
+                f"{self._source}: {self.offsets.place}: frames {first_frame} to {first_frame + n_frames - 1} "
+                f"hold words {first} to {stop} of {self.words.length}; copy the file again"
             )
         words = word_buffer.of(stop - first)
         self.words.read(first, words)
         offsets -= first
         stream = FrameStream(first_frame, offsets, words)
+        if check_crc:
+            self._check_crc(stream)
         try:
             order.check(stream)
         except FrameError as wrong:
-            raise SpillError(f"{self._source}: {self.words.place}: {wrong}; write the file again") from None
+            raise SpillError(f"{self._source}: {self._place}: {wrong}; write the file again") from None
         return stream
 
-    def check_crc(self, stream: FrameStream) -> None:
-        """Compare whole blocks of the checksum grid with their checksums."""
+    def _check_crc(self, stream: FrameStream) -> None:
+        """Comes before the check of the order: offsets that a flipped bit made fall only cut wrong words."""
         for start in range(0, stream.n_frames, self._block_frames):
             offsets = stream.offsets[start : start + self._block_frames + 1]
             block = (stream.first_frame + start) // self._block_frames
             words = stream.words[offsets[0] : offsets[-1]]
             if layout.block_crc32(words, offsets - offsets[0]) != self._crc32[block]:
                 raise SpillError(
-                    f"{self._source}: {self.words.place}: block {block} (from frame "
+                    f"{self._source}: {self._place}: block {block} (from frame "
                     f"{stream.first_frame + start}) does not agree with its checksum; copy the file again"
                 )
 
@@ -126,6 +115,8 @@ class SpillReader:
     """
 
     def __init__(self, path: str | Path, *, check_crc: bool = True, buffers: int = 2) -> None:
+        if buffers < 1:
+            raise ValueError(f"buffers is {buffers}; a reader needs at least 1")
         self.path = Path(path)
         self._check_crc = check_crc
         self._buffers = buffers
@@ -144,8 +135,7 @@ class SpillReader:
             attributes = dict(self._file.attrs)
         self.header = SpillHeader.from_attributes(attributes, source)
         group = open_group(self._file, layout.PRIMITIVES, source)
-        with hdf5_errors(source, group.name):
-            names = list(group)
+        names = detector_names(group, source)
         self._detectors = {
             name: _Detector(open_group(group, name, source), self.header, source, self._buffers)
             for name in names
@@ -207,9 +197,7 @@ class SpillReader:
         self._loaded = None
         streams = {}
         for name, detector in self._detectors.items():
-            streams[name] = detector.load(slot, first_frame, stop_frame - first_frame)
-            if self._check_crc:
-                detector.check_crc(streams[name])
+            streams[name] = detector.load(slot, first_frame, stop_frame - first_frame, self._check_crc)
         self._loaded = Block(first_frame, stop_frame - first_frame, streams)
         return self._loaded
 

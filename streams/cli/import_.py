@@ -1,0 +1,138 @@
+"""`ktrig import`: an experiment's own files into spill files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streams import catalogue
+from streams.formats import na62_primitives
+from streams.formats.na62_primitives import Primitives
+from streams.spill.writer import SpillWriter
+from trigger.clock import seconds
+from trigger.errors import KtrigError
+
+
+class ImportArgumentsError(KtrigError):
+    """What was asked for does not fit together."""
+
+
+@click.group("import")
+def command() -> None:
+    """Turn an experiment's own files into spill files."""
+
+
+@command.command()
+@click.option("--experiment", required=True, help="Experiment profile: a name or a .toml file.")
+@click.option(
+    "--detector",
+    "detectors",
+    required=True,
+    multiple=True,
+    help="Detector of the file; once for each FILE, in the same order.",
+)
+@click.argument("files", metavar="FILE...", type=click.Path(), nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(), help="Spill file to write.")
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(["auto", "32", "64"]),
+    default="auto",
+    show_default=True,
+    help="Bits of a primitive. auto takes the format in which every time lies inside a burst and the "
+    "frames are in order, and refuses if that is both or none.",
+)
+@click.option("--run", type=click.IntRange(min=0), help="Run number, if not in the file names.")
+@click.option("--burst", type=click.IntRange(min=0), help="Burst number, if not in the file names.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def primitives(
+    experiment: str,
+    detectors: tuple[str, ...],
+    files: tuple[str, ...],
+    output: str,
+    wanted: Any,
+    run: int | None,
+    burst: int | None,
+    as_json: bool,
+) -> None:
+    """Import NA62 primitives from FILE, one file a detector.
+
+    The run and burst are taken from file names like Run8764_burst500_LKr.bin; where they are in none and
+    not given they are 0.
+    """
+    profile = catalogue.load_experiment(experiment)
+    names = [profile.find(name).name for name in detectors]
+    if len(files) != len(names) or len(set(names)) != len(names):
+        raise ImportArgumentsError(
+            f"--detector: {len(names)} for {len(files)} files ({', '.join(names)}); give one for each, all different"
+        )
+    run = _number("run", run, files)
+    burst = _number("burst", burst, files)
+    found = {name: na62_primitives.read(file, wanted) for name, file in zip(names, files, strict=True)}
+    sources = [_source(name, file, found[name]) for name, file in zip(names, files, strict=True)]
+    block = na62_primitives.pack(found)
+    with SpillWriter(
+        output,
+        experiment=profile.name,
+        run=run,
+        burst=burst,
+        sob_unix_ns=0,
+        simulated=False,
+        provenance={"made_by": "ktrig import primitives", "sources": sources},
+        detectors=names,
+    ) as writer:
+        writer.write(block)
+    summary = {"file": output, "run": run, "burst": burst, "n_frames": block.n_frames, "sources": sources}
+    _report(summary, as_json)
+
+
+def _number(what: str, given: int | None, files: Sequence[str]) -> int:
+    """Return the run or burst as given, else as in the file names, else 0."""
+    if given is not None:
+        return given
+    pattern = re.compile(rf"{what}[_-]?(\d{{1,18}})", re.IGNORECASE)
+    found = {int(match[1]) for file in files if (match := pattern.search(Path(file).name))}
+    if len(found) > 1:
+        values = ", ".join(map(str, sorted(found)))
+        raise ImportArgumentsError(
+            f"the file names have different {what}s ({values}); say which with --{what}"
+        )
+    return found.pop() if found else 0
+
+
+def _source(detector: str, file: str, primitives: Primitives) -> dict[str, Any]:
+    times = primitives.times_lsb
+    return {
+        "detector": detector,
+        "file": Path(file).name,
+        "format": f"na62-primitives-{primitives.format}",
+        "primitives": len(times),
+        "first_s": seconds(int(times.min())),
+        "last_s": seconds(int(times.max())),
+        "id_0_discarded": primitives.discarded,
+        "out_of_order": primitives.steps_back,
+    }
+
+
+def _report(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    for source in summary["sources"]:
+        notes = ""
+        if source["id_0_discarded"]:
+            notes += f", {source['id_0_discarded']:,} with ID 0 discarded"
+        if source["out_of_order"]:
+            notes += f", {source['out_of_order']:,} out of order, sorted"
+        click.echo(
+            f"{source['detector']}: {source['primitives']:,} primitives, {source['first_s']:.3f} to "
+            f"{source['last_s']:.3f} s, {source['format'][-2:]}-bit format{notes}"
+        )
+    click.echo(
+        f"{summary['file']}: run {summary['run']}, burst {summary['burst']}, {summary['n_frames']:,} frames"
+    )
