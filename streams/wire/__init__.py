@@ -1,0 +1,1 @@
+"""Messages between stages and the links that carry them."""

@@ -1,0 +1,94 @@
+"""The L0 stage: the processor, and the counts that travel with its triggers."""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+
+from streams.stages.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
+from trigger.errors import KtrigError
+from trigger.experiment import Experiment
+from trigger.frames import Block
+from trigger.l0.processor import L0Processor, Triggers
+from trigger.l0.registers import N_DETECTORS, compile_registers
+from trigger.menu import Menu
+
+
+class WrongSpillError(KtrigError):
+    """A spill that this menu cannot be used on."""
+
+
+def detector_inputs(experiment: Experiment) -> list[str]:
+    """Return the names of the processor's inputs 0 to 6."""
+    names = [""] * N_DETECTORS
+    for detector in experiment.detector:
+        names[detector.index] = detector.name
+    return names
+
+
+def check_spill(start: SpillStart, menu: Menu, experiment: Experiment, source: str) -> None:
+    """Raise WrongSpillError if the spill is of another experiment or has detectors that it does not know."""
+    if start.experiment != experiment.name:
+        raise WrongSpillError(
+            f"{source}: a spill of {start.experiment}, but menu {menu.name} is for {experiment.name}; "
+            "give a menu for that experiment with --menu"
+        )
+    for name in start.detectors:
+        experiment.find(name)
+
+
+class L0Stage:
+    """One spill through the L0 processor, block by block."""
+
+    def __init__(self, start: SpillStart, menu: Menu, experiment: Experiment) -> None:
+        registers = compile_registers(menu, experiment, start.detectors)
+        self._processor = L0Processor(registers, detector_inputs(experiment))
+        self.totals = StageTotals()
+
+    def process(self, block: Block, source: StageTotals) -> L0Output:
+        """Take a block; return the triggers that it settles."""
+        began = time.perf_counter()
+        triggers = self._processor.process(block)
+        self.totals.add(block)
+        span = _span(block)
+        self.totals.busy_s += time.perf_counter() - began
+        return self._output(block.first_frame, block.n_frames, triggers, source, span)
+
+    def finish(self, last: L0Output | None, end: SpillEnd) -> L0Output:
+        """Return the triggers of the last frame as the answer to an empty block behind the spill."""
+        began = time.perf_counter()
+        triggers = self._processor.finish()
+        self.totals.busy_s += time.perf_counter() - began
+        stop = last.first_frame + last.n_frames if last else 0
+        return self._output(stop, 0, triggers, end.source, None)
+
+    def end(self, end: SpillEnd, missing_blocks: int, malformed: int) -> SpillEnd:
+        """Add this stage's totals to the end of the spill."""
+        return replace(
+            end,
+            l0=self.totals,
+            missing_blocks=end.missing_blocks + missing_blocks,
+            malformed=end.malformed + malformed,
+        )
+
+    def _output(
+        self, first: int, frames: int, triggers: Triggers, source: StageTotals, span: tuple[int, int] | None
+    ) -> L0Output:
+        p = self._processor
+        counts = L0Counts(p.before_downscaling, p.after_downscaling, p.lost_same_tick, p.account)
+        return L0Output(first, frames, triggers, counts, deepcopy(source), deepcopy(self.totals), span)
+
+
+def _span(block: Block) -> tuple[int, int] | None:
+    """First and last frame of a block with primitives of any detector."""
+    firsts, lasts = [], []
+    for stream in block.streams.values():
+        if len(stream.words):
+            firsts.append(int(np.searchsorted(stream.offsets, 0, side="right")) - 1)
+            lasts.append(int(np.searchsorted(stream.offsets, len(stream.words), side="left")) - 1)
+    if not firsts:
+        return None
+    return block.first_frame + min(firsts), block.first_frame + max(lasts)
