@@ -26,8 +26,6 @@ from trigger.frames import BLOCK_FRAMES, Offsets, Words
 
 FORMAT: Final = "ktrig-spill"
 VERSION: Final = 1
-HDF5_BOUNDS: Final = ("v110", "v110")
-"""Oldest and newest form of HDF5 objects: fixed, so that a newer library writes the same file."""
 
 PRIMITIVES: Final = "primitives"
 OFFSETS: Final = "offsets"
@@ -156,7 +154,8 @@ def _refuse(constant: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    text = str(value.item()) if isinstance(value, np.number | np.bool_) else " ".join(repr(value).split())
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = " ".join(repr(plain).split())
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +21,12 @@ from trigger.frames import BLOCK_FRAMES, TIME_MASK, Block, FrameError, FrameStre
 def open_file(path: Path) -> h5py.File:
     """Open an HDF5 file to read. Raises SpillError that says why it cannot be one."""
     try:
-        if path.is_dir():
-            raise SpillError(f"{path}: is a folder; give a spill file")
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            raise SpillError(f"{path}: is {what}; give a spill file")
         with path.open("rb"):
             pass
-        if not path.is_file():
-            raise SpillError(f"{path}: is not a regular file; give a spill file")
     except OSError as wrong:
         raise SpillError(f"{path}: {wrong.strerror}; give a spill file that can be read") from None
     if not h5py.is_hdf5(path):

@@ -10,13 +10,32 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5s
+from h5py import h5f, h5fd, h5g, h5p, h5s
 from numpy.typing import NDArray
 
 from streams.spill import layout, order
 from streams.spill.layout import SpillError, SpillHeader
 from streams.spill.sink import Sink
 from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, join
+
+
+def _new_file(sink: Sink) -> h5py.File:
+    """Start an HDF5 file without times of writing; the h5py before 3.16 can do that only piece by piece."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_fileobj_driver(h5fd.fileobj_driver, sink)
+    creation = h5p.create(h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    return h5py.File(h5f.create(b"spill", h5f.ACC_TRUNC, fcpl=creation, fapl=access))
+
+
+def _new_group(parent: h5py.Group, name: str) -> h5py.Group:
+    """Make a group without times that keeps its members in the order of their making."""
+    creation = h5p.create(h5p.GROUP_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_link_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    return h5py.Group(h5g.create(parent.id, name.encode(), gcpl=creation))
 
 
 class _Column:
@@ -115,9 +134,9 @@ class SpillWriter:
             raise SpillError(f"{self.path}: is being written by another process; wait for it") from None
         except OSError as wrong:
             raise self._cannot_write(wrong) from None
-        self._file = h5py.File(self._sink, "w", libver=layout.HDF5_BOUNDS)
-        group = self._file.create_group(layout.PRIMITIVES, track_order=True)
-        self._detectors = {name: _Detector(group.create_group(name)) for name in self._names}
+        self._file = _new_file(self._sink)
+        group = _new_group(self._file, layout.PRIMITIVES)
+        self._detectors = {name: _Detector(_new_group(group, name)) for name in self._names}
         return self
 
     def write(self, block: Block) -> None:
