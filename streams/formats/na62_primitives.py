@@ -103,7 +103,8 @@ def _checked(primitives: Primitives, byte: NDArray[np.int64]) -> Primitives:
     """Refuse an empty result and times that no burst has; `byte` is where each primitive is in the file."""
     times = primitives.times_lsb
     if not len(times):
-        raise PrimitivesError(f"it holds no primitive ({primitives.discarded} with ID 0)")
+        zeros = f" but {primitives.discarded} with ID 0" if primitives.discarded else ""
+        raise PrimitivesError(f"it holds no primitive{zeros}")
     late = np.flatnonzero(times > lsb(LONGEST_BURST_S))
     if late.size:
         raise PrimitivesError(
@@ -137,7 +138,9 @@ def guess(raw: bytes) -> Primitives:
         return fitting[0]
     if fitting:
         raise PrimitivesError("fits the 32-bit and the 64-bit format; say which with --format")
-    raise PrimitivesError(f"fits no format of primitives ({'; '.join(reasons)}); say which with --format")
+    raise PrimitivesError(
+        f"fits no format of primitives ({'; '.join(reasons)}); give another file, or say which with --format"
+    )
 
 
 def pack(found: Mapping[str, Primitives]) -> Block:

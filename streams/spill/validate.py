@@ -189,7 +189,7 @@ def ids_are_set(place: str, stream: FrameStream) -> Iterator[Problem]:
     zero = np.flatnonzero(stream.words >> np.uint32(ID_SHIFT) == 0)
     if zero.size:
         frame = stream.first_frame + int(np.searchsorted(stream.offsets, zero[0], side="right")) - 1
-        what = f"{zero.size} primitives from here to frame {stream.stop_frame - 1} have the ID 0"
+        what = f"primitives with ID 0 from here to frame {stream.stop_frame - 1}: {zero.size}"
         yield Problem("ids", f"{place} frame {frame}", what)
 
 
