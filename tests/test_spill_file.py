@@ -121,6 +121,11 @@ def test_the_bytes_of_a_file_do_not_depend_on_the_cutting_of_the_stream(
     assert write(folder / "again.h5", make_spill(), cuts).read_bytes() == good.read_bytes()
 
 
+def test_the_bytes_of_a_file_do_not_depend_on_the_order_of_the_provenance(good: Path, folder: Path) -> None:
+    shuffled = dict(reversed(HEADER["provenance"].items()))
+    assert write(folder / "again.h5", make_spill(), provenance=shuffled).read_bytes() == good.read_bytes()
+
+
 def test_a_file_holds_no_time_of_writing(good: Path) -> None:
     with h5py.File(good) as file:
         objects = [file["/"]]

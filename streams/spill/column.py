@@ -8,7 +8,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5s
+from h5py import h5s, h5t
 from numpy.typing import NDArray
 
 from streams.spill.layout import SpillError
@@ -64,7 +64,9 @@ class Column:
             dataset = group.get(name)
             problem = self._problem(dataset)
             if problem is None:
-                self._id = dataset.id
+                # Made once: making them takes longer than reading a short run.
+                self._id, self._space = dataset.id, dataset.id.get_space()
+                self._type = h5t.py_create(self._dtype)
                 self.length = int(dataset.shape[0])
         if problem is not None:
             raise SpillError(f"{source}: {self.place} {problem}; write the file again")
@@ -86,9 +88,8 @@ class Column:
         if len(out) == 0:
             return
         with hdf5_errors(self._source, self.place):
-            place = self._id.get_space()
-            place.select_hyperslab((first,), (len(out),))
-            self._id.read(h5s.create_simple((len(out),)), place, out)
+            self._space.select_hyperslab((first,), (len(out),))
+            self._id.read(h5s.create_simple((len(out),)), self._space, out, self._type)
 
     def value(self, index: int) -> int:
         """Return one element."""
