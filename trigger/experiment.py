@@ -81,6 +81,12 @@ class Experiment(Table):
     def _by_name(self) -> dict[str, Detector]:
         return {d.name: d for d in self.detector}
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the detectors at inputs 0 to 6 of the L0 processor, '' where there is none."""
+        names = {d.index: d.name for d in self.detector}
+        return tuple(names.get(i, "") for i in range(N_DETECTORS))
+
     def find(self, name: str) -> Detector:
         """Return the detector called `name`. Raises ExperimentError with the known names."""
         if name not in self._by_name:

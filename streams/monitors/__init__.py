@@ -1,0 +1,1 @@
+"""What watches a replay: counts, rates and the ledger."""

@@ -9,35 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from streams.stages.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
-from trigger.errors import KtrigError
 from trigger.experiment import Experiment
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor, Triggers
-from trigger.l0.registers import N_DETECTORS, compile_registers
+from trigger.l0.registers import compile_registers
 from trigger.menu import Menu
-
-
-class WrongSpillError(KtrigError):
-    """A spill that this menu cannot be used on."""
-
-
-def detector_inputs(experiment: Experiment) -> list[str]:
-    """Return the names of the processor's inputs 0 to 6."""
-    names = [""] * N_DETECTORS
-    for detector in experiment.detector:
-        names[detector.index] = detector.name
-    return names
-
-
-def check_spill(start: SpillStart, menu: Menu, experiment: Experiment, source: str) -> None:
-    """Raise WrongSpillError if the spill is of another experiment or has detectors that it does not know."""
-    if start.experiment != experiment.name:
-        raise WrongSpillError(
-            f"{source}: a spill of {start.experiment}, but menu {menu.name} is for {experiment.name}; "
-            "give a menu for that experiment with --menu"
-        )
-    for name in start.detectors:
-        experiment.find(name)
 
 
 class L0Stage:
@@ -45,7 +21,7 @@ class L0Stage:
 
     def __init__(self, start: SpillStart, menu: Menu, experiment: Experiment) -> None:
         registers = compile_registers(menu, experiment, start.detectors)
-        self._processor = L0Processor(registers, detector_inputs(experiment))
+        self._processor = L0Processor(registers, experiment.inputs)
         self.totals = StageTotals()
 
     def process(self, block: Block, source: StageTotals) -> L0Output:

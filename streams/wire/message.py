@@ -100,7 +100,7 @@ def _read_header(frames: Sequence[Buffer]) -> dict[str, Any]:
     if sum(len(f) for f in frames) > MAX_MESSAGE_BYTES:
         raise MalformedMessage(f"longer than {MAX_MESSAGE_BYTES} bytes")
     try:
-        header = msgpack.unpackb(frames[0], max_buffer_size=MAX_HEADER_BYTES)
+        header = msgpack.unpackb(frames[0])
     except (ValueError, TypeError, msgpack.exceptions.UnpackException):
         raise MalformedMessage("the header is not msgpack") from None
     if not isinstance(header, dict) or header.keys() != _KEYS:

@@ -1,0 +1,140 @@
+"""Prometheus metrics: one collector that reads the monitor's state when it is scraped; nothing is per event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams.monitors.rates import Snapshot
+from trigger.activity import LineActivity
+from trigger.errors import KtrigError
+from trigger.experiment import Experiment
+from trigger.l0.registers import CONTROL
+from trigger.menu import Menu
+
+
+class MetricsError(KtrigError):
+    """Metrics that cannot be served."""
+
+
+@dataclass(frozen=True)
+class MetricName:
+    """A row of the table of metrics: its name without `_total`, kind, labels and meaning."""
+
+    name: str
+    kind: type[Metric]
+    labels: tuple[str, ...]
+    help: str
+
+
+TABLE: Final = (
+    MetricName("ktrig_spill", InfoMetricFamily, (), "Which spill is being played, with which menu."),
+    MetricName("ktrig_spill_position_seconds", GaugeMetricFamily, (), "Time in the spill reached."),
+    MetricName(
+        "ktrig_beam_intensity_hertz", GaugeMetricFamily, (), "Beam particles a second in the last block."
+    ),
+    MetricName("ktrig_primitives", CounterMetricFamily, ("detector",), "L0 primitives that L0 received."),
+    MetricName(
+        "ktrig_line_active", GaugeMetricFamily, ("line",), "1 if the line's detectors are in the spill."
+    ),
+    MetricName(
+        "ktrig_l0_before_downscaling", CounterMetricFamily, ("line",), "Firings that downscaling saw."
+    ),
+    MetricName(
+        "ktrig_l0_after_downscaling", CounterMetricFamily, ("line",), "Triggers with the line's flag."
+    ),
+    MetricName(
+        "ktrig_l0_entries", CounterMetricFamily, ("outcome",), "Reference and control primitives, by fate."
+    ),
+    MetricName("ktrig_l0_triggers", CounterMetricFamily, (), "L0 triggers that the monitor received."),
+    MetricName("ktrig_blocks", CounterMetricFamily, ("stage",), "Blocks that a stage has dealt with."),
+    MetricName(
+        "ktrig_stage_busy_seconds", CounterMetricFamily, ("stage",), "Time that a stage spent working."
+    ),
+)
+
+
+class MonitorCollector(Collector):
+    """Turns the monitor's snapshot into metric families; `snapshot` is replaced as a whole, so no lock is needed."""
+
+    def __init__(
+        self, menu: Menu, experiment: Experiment, verdicts: list[LineActivity], first: Snapshot
+    ) -> None:
+        self.snapshot = first
+        self._menu = menu
+        self._experiment = experiment
+        self._verdicts = verdicts
+        self._lines = {line.name: row for row, line in enumerate(menu.line)}
+        if menu.control:
+            self._lines[menu.control.name] = CONTROL
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric of `TABLE`."""
+        now = self.snapshot
+        values = self._values(now)
+        for row in TABLE:
+            if row.kind is InfoMetricFamily:
+                yield InfoMetricFamily(row.name, row.help, value=self._info(now))
+                continue
+            family = row.kind(row.name, row.help, labels=row.labels)  # type: ignore[call-arg]
+            for label, value in values[row.name].items():
+                family.add_metric([label] if row.labels else [], value)  # type: ignore[attr-defined]
+            yield family
+
+    def _info(self, now: Snapshot) -> dict[str, str]:
+        return {
+            "experiment": self._experiment.name,
+            "run": str(now.start.run),
+            "burst": str(now.start.burst),
+            "menu": self._menu.name,
+        }
+
+    def _values(self, now: Snapshot) -> dict[str, Mapping[str, float]]:
+        """Return for each metric its values by label ('' if it has none)."""
+        counts = now.counts
+        return {
+            "ktrig_spill_position_seconds": {"": now.position_s},
+            "ktrig_beam_intensity_hertz": {"": now.intensity_hz},
+            "ktrig_primitives": {name: now.l0.primitives.get(name, 0) for name in now.start.detectors},
+            "ktrig_line_active": {v.name: float(v.active) for v in self._verdicts},
+            "ktrig_l0_before_downscaling": {n: float(counts.before[row]) for n, row in self._lines.items()},
+            "ktrig_l0_after_downscaling": {n: float(now.after_seen[row]) for n, row in self._lines.items()},
+            "ktrig_l0_entries": {k: v for k, v in counts.account.items() if k != "words"},
+            "ktrig_l0_triggers": {"": now.triggers_seen},
+            "ktrig_blocks": {"source": now.source.blocks, "l0": now.l0.blocks},
+            "ktrig_stage_busy_seconds": {"source": now.source.busy_s, "l0": now.l0.busy_s},
+        }
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split HOST:PORT. Raises MetricsError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise MetricsError(f"--metrics {address}: give HOST:PORT, as 127.0.0.1:9100; port 0 takes a free one")
+    return host, int(port)
+
+
+class MetricsServer:
+    """Serves a collector at http://HOST:PORT/metrics from a thread, until it is closed."""
+
+    def __init__(self, address: str, collector: Collector) -> None:
+        """Start serving. Raises MetricsError if the address is taken or wrong."""
+        host, port = parse_address(address)
+        registry = CollectorRegistry()
+        registry.register(collector)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as wrong:
+            raise MetricsError(f"--metrics {address}: {wrong.strerror}; choose another port") from None
+        self.url = f"http://{host}:{self._server.server_port}/metrics"
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,111 @@
+"""Counts and rates of a spill, from L0's answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.stages.exchange import L0Counts, L0Output, SpillStart, StageTotals
+from trigger.clock import FRAME_S
+from trigger.experiment import Experiment
+from trigger.l0.processor import ACCOUNTS, Triggers
+from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS
+
+CONTROL_WORD = 0x10
+
+
+def count_rows(triggers: Triggers) -> NDArray[np.int64]:
+    """Count the triggers that each row of the menu fired: int64[17], masks 0 to 15, then control."""
+    bits = np.unpackbits(
+        triggers.flags.astype("<u2").view(np.uint8).reshape(-1, 2), axis=1, bitorder="little"
+    )
+    rows = np.zeros(N_ROWS, np.int64)
+    rows[:N_MASKS] = bits.sum(axis=0, dtype=np.int64)
+    rows[CONTROL] = np.count_nonzero(triggers.word & CONTROL_WORD)
+    return rows
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a spill stands, never changed once made: a scrape sees one whole state.
+
+    frames: seen so far. after_seen: triggers with each row's flag as they arrived, int64[17]. triggers_seen: their
+    number. intensity_hz: beam particles a second in the last block. span: first and last frame with primitives.
+    """
+
+    start: SpillStart
+    frames: int
+    counts: L0Counts
+    after_seen: NDArray[np.int64]
+    triggers_seen: int
+    intensity_hz: float
+    span: tuple[int, int] | None
+    source: StageTotals
+    l0: StageTotals
+
+    @property
+    def position_s(self) -> float:
+        """Time in the spill."""
+        return self.frames * FRAME_S
+
+    @property
+    def beam_s(self) -> float:
+        """Time from the first to the last frame with primitives: what rates are per."""
+        return 0.0 if self.span is None else (self.span[1] - self.span[0] + 1) * FRAME_S
+
+
+def fresh(start: SpillStart) -> Snapshot:
+    """Return the state at the start of a spill."""
+    rows = np.zeros(N_ROWS, np.int64)
+    counts = L0Counts(rows, rows, rows, dict.fromkeys(ACCOUNTS, 0))
+    return Snapshot(start, 0, counts, rows, 0, 0.0, None, StageTotals(), StageTotals())
+
+
+def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot:
+    """Return the state after one more answer of L0."""
+    span = output.span
+    if span is not None and now.span is not None:
+        span = (min(now.span[0], span[0]), max(now.span[1], span[1]))
+    return Snapshot(
+        start=now.start,
+        frames=output.first_frame + output.n_frames,
+        counts=output.counts,
+        after_seen=now.after_seen + count_rows(output.triggers),
+        triggers_seen=now.triggers_seen + len(output.triggers),
+        intensity_hz=_intensity_hz(now, output, experiment),
+        span=span or now.span,
+        source=output.source,
+        l0=output.l0,
+    )
+
+
+def _intensity_hz(now: Snapshot, output: L0Output, experiment: Experiment) -> float:
+    """Estimate the beam intensity of the block from the primitives of one detector."""
+    if output.n_frames == 0:
+        return now.intensity_hz
+    beam = experiment.beam
+    name = beam.intensity_detector
+    primitives = output.l0.primitives.get(name, 0) - now.l0.primitives.get(name, 0)
+    return primitives / (output.n_frames * FRAME_S) / beam.primitives_per_beam_particle
+
+
+def rate(count: int, time_s: float) -> tuple[float, float]:
+    """Return (rate, statistical error) in Hz of a Poisson count; of no count the error is that of one."""
+    if time_s <= 0:
+        return 0.0, 0.0
+    return count / time_s, math.sqrt(max(count, 1)) / time_s
+
+
+def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) -> tuple[float, float]:
+    """Return (rate, statistical error) in Hz after a downscaling that keeps exactly 1 of `downscaling`.
+
+    Counting every nth of a Poisson stream: the variance is that of the stream over n^2, and 1/12 for where in
+    a step of n the spill ended (it begins at a known place: a uniform remainder below one).
+    """
+    if time_s <= 0:
+        return 0.0, 0.0
+    variance = max(before, 1) / downscaling**2 + (1 - 1 / downscaling**2) / 12
+    return after / time_s, math.sqrt(variance) / time_s

@@ -1,0 +1,166 @@
+"""The report of a replay: a plain dictionary (`--json`), and the same for a person at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from streams.monitors import ledger, rates
+from streams.monitors.rates import Snapshot
+from streams.stages.exchange import SpillEnd
+from trigger.activity import LineActivity
+from trigger.clock import FRAME_S
+from trigger.experiment import Experiment
+from trigger.l0.registers import CONTROL
+from trigger.menu import Menu
+
+Report = dict[str, Any]
+
+
+def build_report(
+    now: Snapshot,
+    end: SpillEnd,
+    menu: Menu,
+    experiment: Experiment,
+    verdicts: list[LineActivity],
+    elapsed_s: float,
+    monitor_busy_s: float,
+) -> Report:
+    """Put a finished spill together. Rates are per second between the first and last frame with primitives."""
+    assert end.l0 is not None
+    accounts = [ledger.l0_entries(menu, end, now.counts, now.triggers_seen)]
+    lines = []
+    for row, verdict in zip([*range(len(menu.line)), CONTROL], verdicts, strict=False):
+        account = ledger.line_account(row, menu, now.counts, int(now.after_seen[row]))
+        accounts.append(account)
+        lines.append(_line(row, now, menu, verdict, account))
+    total, total_error = rates.rate(now.triggers_seen, now.beam_s)
+    lost = ledger.lost_in_transport(end, now.counts, now.triggers_seen)
+    spill_s = now.start.n_frames * FRAME_S
+    return {
+        "experiment": experiment.name,
+        "run": now.start.run,
+        "burst": now.start.burst,
+        "menu": menu.name,
+        "menu_hash": menu.hash,
+        "spill_s": spill_s,
+        "beam_s": now.beam_s,
+        "elapsed_s": elapsed_s,
+        "achieved_speed": spill_s / elapsed_s if elapsed_s > 0 else 0.0,
+        "primitives": end.l0.primitives,
+        "intensity_mhz": _mean_intensity_mhz(now, experiment),
+        "lines": lines,
+        "l0_triggers": now.triggers_seen,
+        "l0_rate_hz": total,
+        "l0_rate_error_hz": total_error,
+        "lost_in_transport": lost,
+        "missing_blocks": end.missing_blocks,
+        "malformed_messages": end.malformed,
+        "ledger": {a.name: a.as_dict() for a in accounts},
+        "ledger_closed": all(a.closed for a in accounts) and (lost == 0) == (end.missing_blocks == 0),
+        "stage_busy_s": {"source": end.source.busy_s, "l0": end.l0.busy_s, "monitor": monitor_busy_s},
+    }
+
+
+def _line(row: int, now: Snapshot, menu: Menu, verdict: LineActivity, account: ledger.Account) -> Report:
+    line = menu.control if row == CONTROL else menu.line[row]
+    assert line is not None
+    before, after = int(now.counts.before[row]), int(now.after_seen[row])
+    rate, error = rates.rate(before, now.beam_s)
+    after_rate, after_error = rates.downscaled_rate(before, after, line.downscaling, now.beam_s)
+    return {
+        "name": line.name,
+        "condition": line.condition,
+        "downscaling": line.downscaling,
+        "active": verdict.active,
+        "reason": verdict.reason,
+        "unapplied": list(verdict.unapplied),
+        "before": before,
+        "after": after,
+        "rate_before_hz": rate,
+        "rate_before_error_hz": error,
+        "rate_after_hz": after_rate,
+        "rate_after_error_hz": after_error,
+        "lost_same_tick": account.lost["same_tick"],
+    }
+
+
+def _mean_intensity_mhz(now: Snapshot, experiment: Experiment) -> float | None:
+    """Mean beam intensity over the beam time, from the primitives of one detector; None without it."""
+    beam = experiment.beam
+    if beam.intensity_detector not in now.l0.primitives or now.beam_s == 0:
+        return None
+    primitives = now.l0.primitives[beam.intensity_detector]
+    return primitives / now.beam_s / beam.primitives_per_beam_particle * 1e-6
+
+
+def render(report: Report, console: Console) -> None:
+    """Print a report."""
+    console.print(
+        f"{report['experiment']} run {report['run']} burst {report['burst']}, "
+        f"menu {report['menu']}, {_time(report['beam_s'])} of beam"
+    )
+    console.print(_line_table(report))
+    for note in _notes(report):
+        console.print(note, highlight=False)
+    console.print(
+        f"L0 total  {_rate(report['l0_rate_hz'], report['l0_rate_error_hz'])} "
+        f"({report['l0_triggers']:,} triggers)",
+        highlight=False,
+    )
+    for text in _closing(report):
+        console.print(text, highlight=False)
+
+
+def _line_table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("line")
+    for title in ("before downscaling", "keeps 1 in", "after downscaling"):
+        table.add_column(title, justify="right")
+    for line in report["lines"]:
+        if line["active"]:
+            table.add_row(
+                line["name"],
+                _rate(line["rate_before_hz"], line["rate_before_error_hz"]),
+                f"{line['downscaling']:,}",
+                _rate(line["rate_after_hz"], line["rate_after_error_hz"]),
+            )
+        else:
+            table.add_row(line["name"], "inactive", f"{line['downscaling']:,}", "inactive", style="dim")
+    return table
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """Say why lines are inactive or lack a veto, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for line in report["lines"]:
+        for reason in [line["reason"]] if not line["active"] else line["unapplied"]:
+            reasons.setdefault(reason, []).append(line["name"])
+    for reason, names in reasons.items():
+        yield f"{reason}: {', '.join(names)}"
+
+
+def _closing(report: Report) -> Iterator[str]:
+    if report["intensity_mhz"] is not None:
+        yield f"beam      {report['intensity_mhz']:.0f} MHz on average"
+    yield f"speed     {report['achieved_speed']:.3f} x real time ({report['elapsed_s']:.2f} s)"
+    state = "closed" if report["ledger_closed"] else "NOT CLOSED"
+    yield f"ledger    {state}, {report['lost_in_transport']:,} lost in transport"
+    for name, account in report["ledger"].items():
+        if not account["closed"]:
+            yield f"          {name}: {account}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3f} s"
+
+
+def _rate(hz: float, error_hz: float) -> str:
+    """Write a rate and its error in the unit that suits the rate."""
+    for unit, scale in (("MHz", 1e6), ("kHz", 1e3)):
+        if hz >= scale:
+            return f"{hz / scale:,.3f} +- {error_hz / scale:.3f} {unit}"
+    return f"{hz:,.1f} +- {error_hz:.1f} Hz"
