@@ -172,7 +172,6 @@ def test_a_neighbour_is_found_across_a_frame_edge_but_not_across_2048_ticks(fram
         assert len(triggers) == found
 
 
-@pytest.mark.xfail(strict=True, reason="the processor finds nothing across 2,048 ticks")
 def test_in_the_shallowest_ram_the_era_begins_again_behind_its_last_slot() -> None:
     """Of 3 fine-time bits 16,384 slots are 2,048 ticks. Times are compared modulo a frame."""
     registers = l0_cases.registers(fine_time_bits=3, **l0_cases.requiring(OTHER))
@@ -195,7 +194,6 @@ def test_the_time_cut_is_strict(cut: int) -> None:
         assert len(l0_cases.triggers_of(hits, registers, 0, 3)) == inside
 
 
-@pytest.mark.xfail(strict=True, reason="the processor counts them at any cut")
 def test_a_cut_of_zero_shuts_out_even_the_reference() -> None:
     """Compared with itself its time difference is 0, which is not below 0."""
     cuts = np.full(N_DETECTORS, 64)
@@ -264,7 +262,6 @@ def test_an_id_of_zero_makes_no_entry() -> None:
     assert len(l0_cases.triggers_of([(REFERENCE, 9999, 0)], l0_cases.registers(), 0, 1)) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the processor merges before it discards")
 def test_an_id_of_zero_is_discarded_before_the_streams_are_merged() -> None:
     hits = [(REFERENCE, 9000, 0), (REFERENCE, 9001, FIRED), (A, 9002, FIRED)]
     assert l0_cases.triggers_of(hits, with_control(), 0, 1).word.tolist() == [0x11]

@@ -36,15 +36,12 @@ def count_entry(fired: Any, walking: Any, n: int, downscale: Any, counter: Any, 
     """Advance the counters of the fired masks among `walking`; return those that survive: each (D+1)th does."""
     flags = NONE
     for k in range(n):
-        m = walking[k]
-        bit = ONE << np.uint64(m)
-        if fired & bit:
-            if counter[m] == downscale[m]:
-                counter[m] = 0
-                after[m] += 1
-                flags |= bit
-            else:
-                counter[m] += 1
+        m = np.uint64(walking[k])
+        hit = np.int64((fired >> m) & ONE)
+        over = hit * np.int64(counter[m] == downscale[m])
+        counter[m] = (counter[m] + hit) * (1 - over)
+        after[m] += over
+        flags |= np.uint64(over) << m
     return flags
 
 
@@ -63,36 +60,42 @@ def take_out(fired: Any, walk: Any, active: Any, counter: Any, before: Any, same
 
 @inline
 def accept_entries(
-    n: int, fired: Any, slot: Any, bits: Any, active: Any, sums: Any, downscale: Any, counter: Any, lines: Any,
+    n: int, fired: Any, slot: Any, bits: Any, active: Any, sums: Any, downscale: Any, counter: Any,
+    before: Any, after: Any, same_tick: Any,
     walking: Any, passed: Any, flags: Any,
 ) -> Any:  # fmt: skip
     """Apply the same-tick rule and the downscaling to a frame's entries; return (triggers, entries taken out).
 
-    fired: uint64[n], slot: int32[n], bits: fine-time bits of a slot. lines: int64[3, 17], running sums before and
-    after downscaling and lost to the same tick. The numbers of the entries that trigger go to passed[],
-    their surviving masks to flags[].
+    fired: uint64[n], emptied where an entry is taken out. slot: int32[n]; bits: its fine-time bits. sums: firings of
+    each mask in this frame. before, after, same_tick: int64[17], running sums of firings before and after downscaling
+    and lost to the same tick. The numbers of the entries that trigger go to passed[], their surviving masks to
+    flags[].
     """
-    before, after, same_tick = lines[0], lines[1], lines[2]
     n_walking = settle_counters(active, sums, downscale, counter, before, walking)
     walk = NONE
     for k in range(n_walking):
         walk |= ONE << np.uint64(walking[k])
+    # The candidates first, without a branch that cannot be predicted; `passed` has room for both.
+    candidates = 0
+    for i in range(n):
+        passed[candidates] = i
+        candidates += (fired[i] & walk) != NONE
     triggers = 0
     lost = 0
-    i = 0
-    while i < n:
-        surviving = NONE
-        if fired[i] & walk:
-            surviving = count_entry(fired[i], walking, n_walking, downscale, counter, after)
-        if surviving != NONE:
-            passed[triggers] = i
-            flags[triggers] = surviving
-            triggers += 1
-            tick = slot[i] >> bits
-            while i + 1 < n and slot[i + 1] >> bits == tick:
-                i += 1
-                if fired[i] != NONE:
-                    take_out(fired[i], walk, active, counter, before, same_tick)
-                    lost += 1
+    for k in range(candidates):
+        i = passed[k]
+        surviving = count_entry(fired[i], walking, n_walking, downscale, counter, after)
+        if surviving == NONE:
+            continue
+        passed[triggers] = i
+        flags[triggers] = surviving
+        triggers += 1
+        tick = slot[i] >> bits
         i += 1
+        while i < n and slot[i] >> bits == tick:
+            if fired[i] != NONE:
+                take_out(fired[i], walk, active, counter, before, same_tick)
+                fired[i] = NONE
+                lost += 1
+            i += 1
     return triggers, lost

@@ -43,97 +43,87 @@ NONE: Final = np.uint64(0)
 FRAMES_PER_ERA: Final = 8
 """Frames between two boundaries that a neighbour slot cannot cross (2,048 ticks)."""
 
-NO_SLOT: Final = np.uint32(0xFFFF_FFFF)
-"""No entry has this slot."""
-
 APART: Final = 3
 """Entries this many slots apart, or more, share no row."""
 
 
 @inline
 def merge_entries(
-    reference: Any, r: Any, r_end: Any, control: Any, c: Any, c_end: Any, shift: Any, slot: Any, allowed: Any
-) -> Any:
-    """Merge the reference and control words of a frame into entries of distinct slots.
+    reference: Any, r: Any, r_end: Any, control: Any, c: Any, c_end: Any, shift: Any,
+    slot: Any, allowed: Any, row: Any, near: Any,
+) -> Any:  # fmt: skip
+    """Merge the reference and control words of a frame into entries of distinct slots, and give these rows.
 
     A reference and a control word at the heads of both streams in the same slot make one entry that may fire
     both kinds of mask; a further word in the slot of the entry before it makes none. Calibration primitives
-    take part, words with ID 0 do not. Returns the numbers of entries, of words with ID 0, and of pairs of words
-    in one slot. Without branches on the data: which stream is ahead cannot be predicted. Indices are unsigned
-    because numba then leaves out the test for negative ones.
+    take part; no word may have ID 0. The slots N-1, N, N+1 of each entry get rows: `row[i]` is that of entry i's
+    own slot, `near[1 + s]` that of slot s (0: no entry is near); slot -1 and the slot after the last are those of
+    the neighbouring frames. `near` comes in as zeros.
+
+    Returns the numbers of entries, of pairs of words in one slot, and of rows, row 0 included. Without branches on
+    the data: which stream is ahead cannot be predicted. Indices are unsigned because numba then leaves out the
+    test for negative ones. Rows are given in the same loop, because the chain from one word to the next leaves
+    the processor time for it.
     """
     n = np.uint64(0)
-    empty = np.uint64(0)
     pairs = np.uint64(0)
-    before = NO_SLOT
-    r, r_end, c, c_end = np.uint64(r), np.uint64(r_end), np.uint64(c), np.uint64(c_end)
-    while (r < r_end) & (c < c_end):
-        r_word = reference[r]
-        c_word = control[c]
-        r_slot = (r_word & TIME) >> shift
-        c_slot = (c_word & TIME) >> shift
-        take_r = np.uint64(r_slot <= c_slot)
-        take_c = np.uint64(c_slot <= r_slot)
-        r += take_r
-        c += take_c
-        is_r = take_r & np.uint64(r_word >= ID_ONE)
-        is_c = take_c & np.uint64(c_word >= ID_ONE)
-        here = min(r_slot, c_slot)
-        slot[n] = here
-        allowed[n] = is_r * REFERENCE | is_c * CONTROL
-        n += (is_r | is_c) & np.uint64(here != before)
-        pairs += is_r & is_c
-        empty += take_r + take_c - is_r - is_c
-        before = here if is_r | is_c else before
-    while r < r_end:
-        n, empty, before = _append(reference[r], REFERENCE, shift, slot, allowed, n, empty, before)
-        r += np.uint64(1)
-    while c < c_end:
-        n, empty, before = _append(control[c], CONTROL, shift, slot, allowed, n, empty, before)
-        c += np.uint64(1)
-    return np.int64(n), np.int64(empty), np.int64(pairs)
-
-
-@inline
-def _append(
-    word: Any, masks: Any, shift: Any, slot: Any, allowed: Any, n: Any, empty: Any, before: Any
-) -> Any:
-    """Append a word when the other stream is used up; return the new (n, empty, slot of the last entry)."""
-    if word < ID_ONE:
-        return n, empty + np.uint64(1), before
-    here = (word & TIME) >> shift
-    slot[n] = here
-    allowed[n] = masks
-    return n + np.uint64(here != before), empty, here
-
-
-@inline
-def allot_rows(slot: Any, n: int, row: Any, near: Any) -> int:
-    """Give the slots N-1, N, N+1 of each entry a row; return the number of rows used, row 0 included.
-
-    `row[i]` is the row of entry i's own slot, `near[1 + s]` the row of slot s (0: no entry is near); slot -1 and
-    the slot after the last are those of the neighbouring frames.
-    """
     before = np.int64(-APART)
     last = np.int64(-1)
-    for i in range(n):
-        here = np.int64(slot[i])
-        last += min(here - before, np.int64(APART))
+    r, r_end, c, c_end = np.uint64(r), np.uint64(r_end), np.uint64(c), np.uint64(c_end)
+    while (r < r_end) & (c < c_end):
+        r_slot = (reference[r] & TIME) >> shift
+        c_slot = (control[c] & TIME) >> shift
+        is_r = np.uint64(r_slot <= c_slot)
+        is_c = np.uint64(c_slot <= r_slot)
+        r += is_r
+        c += is_c
+        pairs += is_r & is_c
+        here = np.int64(min(r_slot, c_slot))
+        last = _give_rows(here, before, last, n, is_r * REFERENCE | is_c * CONTROL, slot, allowed, row, near)
+        n += np.uint64(here != before)
         before = here
-        row[i] = last
-        near[here] = last - 1
-        near[here + 1] = last
-        near[here + 2] = last + 1
-    return int(last + 2)
+    while r < r_end:
+        here = np.int64((reference[r] & TIME) >> shift)
+        if here != before:
+            last = _give_rows(here, before, last, n, REFERENCE, slot, allowed, row, near)
+            n += np.uint64(1)
+            before = here
+        r += np.uint64(1)
+    while c < c_end:
+        here = np.int64((control[c] & TIME) >> shift)
+        if here != before:
+            last = _give_rows(here, before, last, n, CONTROL, slot, allowed, row, near)
+            n += np.uint64(1)
+            before = here
+        c += np.uint64(1)
+    return np.int64(n), np.int64(pairs), last + 2
+
+
+@inline
+def _give_rows(
+    here: Any, before: Any, last: Any, n: Any, masks: Any, slot: Any, allowed: Any, row: Any, near: Any
+) -> Any:
+    """Write entry n at slot `here`; return its row. `last` is the row of the entry before, at slot `before`."""
+    last += min(here - before, np.int64(APART))
+    slot[n] = here
+    allowed[n] = masks
+    row[n] = last
+    at = np.uint64(here)
+    near[at] = last - 1
+    near[at + np.uint64(1)] = last
+    near[at + np.uint64(2)] = last + 1
+    return last
 
 
 @inline
 def fill_rows(words: Any, begin: int, end: int, detector: int, shift: Any, near: Any, rows: Any) -> None:
     """Write a detector's primitives of a frame into the rows; the last one of a slot stays."""
-    for k in range(begin, end):
+    lane = np.uint64(detector)
+    for k in range(np.uint64(begin), np.uint64(end)):
         word = words[k]
         if ID_ONE <= word < CALIBRATION:
-            rows[LANES * np.int64(near[1 + ((word & TIME) >> shift)]) + detector] = word
+            row = np.uint64(near[np.uint64(1) + ((word & TIME) >> shift)])
+            rows[np.uint64(LANES) * row + lane] = word
 
 
 @inline

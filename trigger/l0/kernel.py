@@ -13,7 +13,6 @@ from trigger.l0.alignment import (
     CONTROL,
     FRAMES_PER_ERA,
     REFERENCE,
-    allot_rows,
     fill_rows,
     first_slot,
     last_of_slot,
@@ -30,28 +29,11 @@ PHYSICS_WORD: Final = 0x01
 CONTROL_WORD: Final = 0x10
 
 # Places in `account`: the words of the reference and control streams, and what became of them.
-WORDS, DISCARDED, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(9)
+WORDS, _, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(9)
 
 # Places in `setup`, and in `state` (the address of the entry processed last).
 FINE_TIME_BITS, REFERENCE_DETECTOR, CONTROL_DETECTOR, IGNORE_UNTIL = range(4)
 LAST_ADDRESS: Final = 0
-
-
-@inline
-def find_entries(
-    reference: Any, reference_offsets: Any, control: Any, control_offsets: Any, f: int, shift: Any,
-    slot: Any, allowed: Any, account: Any,
-) -> int:  # fmt: skip
-    """Merge frame f's reference and control words into entries, keep the account, return their number."""
-    r, r_end = reference_offsets[f], reference_offsets[f + 1]
-    c, c_end = control_offsets[f], control_offsets[f + 1]
-    n, empty, pairs = merge_entries(reference, r, r_end, control, c, c_end, shift, slot, allowed)
-    total = r_end - r + c_end - c
-    account[WORDS] += total
-    account[DISCARDED] += empty
-    account[PAIRED] += pairs
-    account[SAME_SLOT] += total - empty - pairs - n
-    return int(n)
 
 
 @inline
@@ -77,23 +59,32 @@ def skip_entries(n: int, frame: int, setup: Any, slot: Any, allowed: Any, state:
 
 @inline
 def fill_edges(
-    words: Any,
-    offsets: Any,
-    f: int,
-    detector: int,
-    frame: int,
-    n_slots: int,
-    shift: Any,
-    near: Any,
-    rows: Any,
-) -> None:
-    """Fill the rows of the slots just before and just after frame f, from the neighbouring frames."""
+    words: Any, offsets: Any, f: int, detector: int, frame: int, n_slots: int, shift: Any,
+    era_slot: Any, near: Any, rows: Any,
+) -> None:  # fmt: skip
+    """Fill the rows of the slots just before and just after frame f.
+
+    They are the neighbouring frames', unless an era ends there. Only where the RAM is as deep as an era
+    (16,384 slots are 2,048 ticks) is the slot behind an era's last one its own first one, `era_slot`, as long as
+    the next era has not written it.
+    """
     if near[0] != 0 and frame % FRAMES_PER_ERA != 0 and f > 0:
         held = last_of_slot(words, offsets[f - 1], offsets[f], n_slots - 1, shift)
         rows[LANES * np.int64(near[0]) + detector] = held
-    if near[n_slots + 1] != 0 and (frame + 1) % FRAMES_PER_ERA != 0 and f + 2 < len(offsets):
-        held = first_slot(words, offsets[f + 1], offsets[f + 2], shift)
+    if near[n_slots + 1] != 0:
+        held = np.uint32(0)
+        if f + 2 < len(offsets):
+            held = first_slot(words, offsets[f + 1], offsets[f + 2], shift)
+        if (frame + 1) % FRAMES_PER_ERA == 0:
+            held = era_slot[detector] if held == 0 else np.uint32(0)
         rows[LANES * np.int64(near[n_slots + 1]) + detector] = held
+
+
+@inline
+def keep_era_slot(words: Any, offsets: Any, f: int, shift: Any, era_slot: Any) -> None:
+    """Note what the RAM holds in the first slot of the era that begins with frame f."""
+    for d in range(N_DETECTORS):
+        era_slot[d] = first_slot(words[d], offsets[d][f], offsets[d][f + 1], shift)
 
 
 @inline
@@ -118,7 +109,7 @@ def emit(
     "int64(int64, int64, int64, "
     "UniTuple(Array(uint32, 1, 'C', readonly=True), 8), UniTuple(Array(int64, 1, 'C', readonly=True), 8), "
     "int64[::1], uint32[::1], uint32[::1], int64[::1], uint64[:, ::1], uint64[:, ::1], int64[::1], "
-    "int64[::1], int64[::1], int64[:, ::1], int64[::1], "
+    "int64[::1], uint32[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], "
     "int32[::1], uint64[::1], int32[::1], uint16[::1], uint32[::1], uint64[::1], uint64[::1], uint64[::1], "
     "int64[::1], int64[::1], int32[::1], uint64[::1], "
     "int64[::1], uint16[::1], uint8[::1], uint32[:, :, ::1])"
@@ -127,7 +118,7 @@ def process_frames(
     first_frame: int, begin: int, end: int,
     words: Any, offsets: Any,
     setup: Any, start: Any, width: Any, active: Any, mask: Any, dontcare: Any, downscale: Any,
-    state: Any, counter: Any, lines: Any, account: Any,
+    state: Any, era_slot: Any, counter: Any, before: Any, after: Any, same_tick: Any, account: Any,
     slot: Any, allowed: Any, row: Any, near: Any, rows: Any, low: Any, high: Any, fired: Any,
     sums: Any, walking: Any, passed: Any, flags: Any,
     times: Any, out_flags: Any, out_words: Any, out_slots: Any,
@@ -145,26 +136,18 @@ def process_frames(
     # Taken out of the tuples once: each access by a variable index costs two atomic reference counts.
     w0, w1, w2, w3, w4, w5, w6, _ = words
     o0, o1, o2, o3, o4, o5, o6, _ = offsets
-    reference_words, reference_offsets = words[reference], offsets[reference]
-    control_words, control_offsets = words[control], offsets[control]
+    r_words, r_offsets = words[reference], offsets[reference]
+    c_words, c_offsets = words[control], offsets[control]
     total = 0
     for f in range(begin, end):
         frame = first_frame + f
-        n = find_entries(
-            reference_words,
-            reference_offsets,
-            control_words,
-            control_offsets,
-            f,
-            shift,
-            slot,
-            allowed,
-            account,
-        )
-        if n == 0:
+        if n_slots * FRAMES_PER_ERA == SLOT_ADDRESSES and frame % FRAMES_PER_ERA == 0:
+            keep_era_slot(words, offsets, f, shift, era_slot)
+        r, r_end, c, c_end = r_offsets[f], r_offsets[f + 1], c_offsets[f], c_offsets[f + 1]
+        if r_end + c_end == r + c:
             continue
         near[: n_slots + 2] = 0
-        used = allot_rows(slot, n, row, near)
+        n, pairs, used = merge_entries(r_words, r, r_end, c_words, c, c_end, shift, slot, allowed, row, near)
         rows[: LANES * used] = 0
         fill_rows(w0, o0[f], o0[f + 1], 0, shift, near, rows)
         fill_rows(w1, o1[f], o1[f + 1], 1, shift, near, rows)
@@ -175,7 +158,7 @@ def process_frames(
         fill_rows(w6, o6[f], o6[f + 1], 6, shift, near, rows)
         if near[0] | near[n_slots + 1]:
             for d in range(N_DETECTORS):
-                fill_edges(words[d], offsets[d], f, d, frame, n_slots, shift, near, rows)
+                fill_edges(words[d], offsets[d], f, d, frame, n_slots, shift, era_slot, near, rows)
         for i in range(n):
             timed_by_control = np.int64(allowed[i] == CONTROL)
             lane = control if timed_by_control else reference
@@ -188,7 +171,20 @@ def process_frames(
         for i in range(n):
             quiet += np.int64(fired[i] == NONE)
         triggers, lost = accept_entries(
-            n, fired, slot, bits, active, sums, downscale, counter, lines, walking, passed, flags
+            n,
+            fired,
+            slot,
+            bits,
+            active,
+            sums,
+            downscale,
+            counter,
+            before,
+            after,
+            same_tick,
+            walking,
+            passed,
+            flags,
         )
         for k in range(triggers):
             i = passed[k]
@@ -197,6 +193,9 @@ def process_frames(
             tick = slot[i] >> bits
             emit(at, frame, tick, lane, row[i], flags[k], rows, times, out_flags, out_words, out_slots)
         total += triggers
+        account[WORDS] += r_end - r + c_end - c
+        account[PAIRED] += pairs
+        account[SAME_SLOT] += r_end - r + c_end - c - pairs - n
         account[REJECTED] += quiet - skipped
         account[SAME_TICK] += lost
         account[DOWNSCALED] += n - quiet - lost - triggers

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trigger.clock import TICKS_PER_FRAME
 from trigger.errors import KtrigError
-from trigger.frames import ID_SHIFT, Block, FrameStream, join
+from trigger.frames import ID_SHIFT, Block, FrameStream
 from trigger.l0 import kernel
 from trigger.l0.registers import N_DETECTORS, N_ROWS, L0Registers
 from trigger.l0.vector import LANES
@@ -34,6 +34,12 @@ ACCOUNTS: Final = (
     "triggers",
 )
 """What becomes of the words of the reference and control streams; `words` is the sum of the others."""
+
+DISCARDED: Final = ACCOUNTS.index("discarded")
+"""The one place in the account that the kernel does not fill: it never sees these words."""
+
+EMPTY_ID: Final = np.uint32(1 << ID_SHIFT)
+"""Words below this have ID 0: the processor's input discards them."""
 
 NO_INPUT: Final = N_DETECTORS
 """An eighth input, always empty: the control detector of a processor without control."""
@@ -111,10 +117,13 @@ class L0Processor:
         self._set_registers(registers)
         self._make_scratch(registers.fine_time_bits)
         self._state = np.zeros(1, np.int64)
+        self._era_slot = np.zeros(LANES, np.uint32)
         self._counter = np.zeros(N_ROWS, np.int64)
         if downscaling_counters is not None:
             self._counter[:] = downscaling_counters
-        self._lines: NDArray[np.int64] = np.zeros((3, N_ROWS), np.int64)
+        self._before = np.zeros(N_ROWS, np.int64)
+        self._after = np.zeros(N_ROWS, np.int64)
+        self._same_tick = np.zeros(N_ROWS, np.int64)
         self._account = np.zeros(len(ACCOUNTS), np.int64)
         self._carry: list[FrameStream] = []
 
@@ -130,8 +139,9 @@ class L0Processor:
         cut[:, :N_DETECTORS] = registers.time_cut_lsb
         self._start = (1 - cut).astype(np.uint32).ravel()
         width = np.maximum(2 * cut - 1, 0)
-        width[0, registers.reference] = ANY_TIME
-        width[1, control] = ANY_TIME
+        for entry, timing in enumerate((registers.reference, control)):
+            if cut[entry, timing] > 0:
+                width[entry, timing] = ANY_TIME
         self._width = width.astype(np.uint32).ravel()
         self._active = np.flatnonzero(registers.enabled).astype(np.int64)
         self._mask = _packed(registers.mask)
@@ -143,7 +153,7 @@ class L0Processor:
         self._scratch = (
             np.zeros(slots + 1, np.int32),  # slot of an entry; one more, as the merge writes ahead
             np.zeros(slots + 1, np.uint64),  # masks that it may fire
-            np.zeros(slots, np.int32),  # row of its slot
+            np.zeros(slots + 1, np.int32),  # row of its slot
             np.zeros(slots + 2, np.uint16),  # row of any slot
             np.zeros((slots + 3) * LANES, np.uint32),  # rows
             np.zeros(slots, np.uint64),  # S, detectors 0-3
@@ -151,7 +161,7 @@ class L0Processor:
             np.zeros(slots, np.uint64),  # masks that fired
             np.zeros(N_ROWS, np.int64),  # firings of each mask
             np.zeros(N_ROWS, np.int64),  # masks whose counters may run over
-            np.zeros(slots, np.int32),  # entries that trigger
+            np.zeros(slots + 1, np.int32),  # entries that may trigger, then those that do
             np.zeros(slots, np.uint64),  # their surviving masks
         )
         self._make_outputs(0)
@@ -171,22 +181,24 @@ class L0Processor:
     @property
     def before_downscaling(self) -> NDArray[np.int64]:
         """Firings of each row that its counter saw: int64[17], a copy."""
-        return np.array(self._lines[0])
+        return self._before.copy()
 
     @property
     def after_downscaling(self) -> NDArray[np.int64]:
         """Firings of each row that survived: int64[17], a copy."""
-        return np.array(self._lines[1])
+        return self._after.copy()
 
     @property
     def lost_same_tick(self) -> NDArray[np.int64]:
         """Firings of each row in the tick of an earlier trigger, never counted: int64[17], a copy."""
-        return np.array(self._lines[2])
+        return self._same_tick.copy()
 
     @property
     def account(self) -> dict[str, int]:
         """What became of the reference and control words of the frames settled so far, by `ACCOUNTS`."""
-        return dict(zip(ACCOUNTS, self._account.tolist(), strict=True))
+        account = dict(zip(ACCOUNTS, self._account.tolist(), strict=True))
+        account["words"] += account["discarded"]
+        return account
 
     def process(self, block: Block) -> Triggers:
         """Take a block; return the triggers that it settles. L0Error if it does not follow the last one."""
@@ -194,17 +206,14 @@ class L0Processor:
         if block.n_frames == 0:
             return self._run([], 0, 0)
         if not self._carry:
-            self._carry = [s.cut(s.first_frame, s.first_frame) for s in streams]
+            self._carry = [FrameStream.empty(block.first_frame, 0)] * LANES
         carried = self._carry[0].n_frames
-        seam_end = block.first_frame + min(2, block.n_frames)
-        seam = [join([c, s.cut(s.first_frame, seam_end)]) for c, s in zip(self._carry, streams, strict=True)]
+        seam = [_seam(c, s, min(2, block.n_frames)) for c, s in zip(self._carry, streams, strict=True)]
         parts = [
             self._run(seam, max(carried - 1, 0), seam[0].n_frames - 1),
             self._run(streams, 1, block.n_frames - 1),
         ]
-        source = streams if block.n_frames >= 2 else seam
-        first = max(source[0].first_frame, block.stop_frame - 2)
-        self._carry = [_copy(s.cut(first, block.stop_frame)) for s in source]
+        self._carry = [_last_frames(s, 2) for s in (streams if block.n_frames >= 2 else seam)]
         return join_triggers(parts)
 
     def finish(self) -> Triggers:
@@ -225,7 +234,13 @@ class L0Processor:
             )
         nothing = FrameStream.empty(block.first_frame, block.n_frames)
         names = self.detectors + ("",) * (LANES - len(self.detectors))
-        return [block.streams.get(name, nothing) for name in names]
+        streams = [block.streams.get(name, nothing) for name in names]
+        timing = [int(self._setup[i]) for i in (kernel.REFERENCE_DETECTOR, kernel.CONTROL_DETECTOR)]
+        kept = {i: _with_ids(streams[i]) for i in timing}
+        self._account[DISCARDED] += sum(len(streams[i].words) - len(kept[i].words) for i in timing)
+        for i in timing:
+            streams[i] = kept[i]
+        return streams
 
     def _run(self, streams: Sequence[FrameStream], begin: int, end: int) -> Triggers:
         """Run the kernel over frames begin...end - 1 of the streams and copy its triggers out."""
@@ -249,8 +264,11 @@ class L0Processor:
                 self._dontcare,
                 self._downscale,
                 self._state,
+                self._era_slot,
                 self._counter,
-                self._lines,
+                self._before,
+                self._after,
+                self._same_tick,
                 self._account,
                 *self._scratch,
                 self._out_times,
@@ -273,6 +291,24 @@ def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
     return lanes.view(np.uint64)
 
 
-def _copy(stream: FrameStream) -> FrameStream:
-    """Copy a stream, so that it outlives the buffer that it was cut from."""
-    return FrameStream(stream.first_frame, stream.offsets, stream.words.copy())
+def _with_ids(stream: FrameStream) -> FrameStream:
+    """Return the stream without words of ID 0: as it is, if it has none."""
+    if not len(stream.words) or stream.words.min() >= EMPTY_ID:
+        return stream
+    kept = stream.words >= EMPTY_ID
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
+    return FrameStream(stream.first_frame, before[stream.offsets], stream.words[kept])
+
+
+def _seam(carry: FrameStream, stream: FrameStream, frames: int) -> FrameStream:
+    """Join the frames carried over and the first `frames` of the next block; done for each input of each block."""
+    words = stream.words[: stream.offsets[frames]]
+    offsets = np.concatenate([carry.offsets[:-1], stream.offsets[: frames + 1] + carry.offsets[-1]])
+    return FrameStream(carry.first_frame, offsets, np.concatenate([carry.words, words]))
+
+
+def _last_frames(stream: FrameStream, frames: int) -> FrameStream:
+    """Copy the last frames of a stream (all, if it has fewer), so that they outlive its buffer."""
+    offsets = stream.offsets[-frames - 1 :]
+    first = stream.stop_frame - len(offsets) + 1
+    return FrameStream(first, offsets - offsets[0], stream.words[offsets[0] :].copy())
