@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0_cases import DETECTORS, FIRED, FRAME, TICK, Hit
 from naive_l0 import NaiveL0, frames_of
-from numpy.typing import NDArray
 
-from trigger.frames import Block, FrameStream
+from trigger.frames import Block
 from trigger.l0.processor import ACCOUNTS, L0Error, L0Processor, Triggers
-from trigger.l0.registers import CONTROL, MAX_FINE_TIME_BITS, N_DETECTORS, N_ROWS, L0Registers
+from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS, L0Registers
 
 A, REFERENCE, OTHER = 0, 1, 4
 SLOT = 64
@@ -39,28 +38,8 @@ def naive_triggers(naive: NaiveL0, block: Block) -> Triggers:
     )
 
 
-def decided(registers: L0Registers, block: Block) -> tuple[L0Registers, Block]:
-    """Take out what the processor and its twin do differently; each has a test of its own below."""
-    cuts = registers.time_cut_lsb.copy()
-    streams = dict(block.streams)
-    for d in (registers.reference, registers.control):
-        if d is not None:
-            cuts[d] = max(cuts[d], 1)
-            streams[DETECTORS[d]] = chosen(streams[DETECTORS[d]], streams[DETECTORS[d]].ids() != 0)
-    if registers.fine_time_bits == MAX_FINE_TIME_BITS:
-        for name, stream in streams.items():
-            since_era = stream.times_lsb() % (ERA_FRAMES * FRAME)
-            streams[name] = chosen(stream, since_era >= TICK >> MAX_FINE_TIME_BITS)
-    return replace(registers, time_cut_lsb=cuts), replace(block, streams=streams)
-
-
-def chosen(stream: FrameStream, keep: NDArray[np.bool_]) -> FrameStream:
-    return FrameStream.pack(stream.times_lsb()[keep], stream.ids()[keep], stream.first_frame, stream.n_frames)
-
-
 def assert_agrees(registers: L0Registers, block: Block, start: list[int] | None = None) -> None:
     """Compare triggers, counts, account and counters of the processor with the twin's."""
-    registers, block = decided(registers, block)
     begin = start or [0] * N_ROWS
     processor = L0Processor(registers, DETECTORS, keep_slots=True, downscaling_counters=np.array(begin))
     naive = NaiveL0(registers, list(begin))
@@ -122,13 +101,35 @@ def test_the_processor_agrees_with_its_twin_on_dense_streams(bits: int, control:
         assert_agrees(registers, l0_cases.block_of(hits, first_frame, n_frames))
 
 
+@pytest.mark.parametrize("control", ["none", "another"])
+@pytest.mark.parametrize("bits", [0, 1, 2, 3])
+def test_the_processor_agrees_with_its_twin_at_the_edges_of_eras(bits: int, control: str) -> None:
+    """A few primitives within two slots of each multiple of 2,048 ticks."""
+    rng = np.random.default_rng([bits, *control.encode()])
+    eras, slot = 40, TICK >> bits
+    for _ in range(5):
+        reference = int(rng.integers(N_DETECTORS))
+        detector = None if control == "none" else (reference + 3) % N_DETECTORS
+        registers = l0_cases.random_registers(rng, bits, reference, detector)
+        n = int(rng.integers(50, 500))
+        edges = rng.integers(1, eras, n) * ERA_FRAMES * FRAME
+        times = edges + rng.choice([-slot - 1, -slot, -9, -1, 0, 1, 9, slot - 1, slot], n)
+        hits = zip(
+            rng.integers(0, N_DETECTORS, n).tolist(),
+            times.tolist(),
+            rng.choice(l0_cases.IDS, n, p=l0_cases.ID_ODDS).tolist(),
+            strict=True,
+        )
+        assert_agrees(registers, l0_cases.block_of(hits, 0, eras * ERA_FRAMES))
+
+
 @checked
-@given(setups(), st.lists(st.integers(0, 12), max_size=14))
+@given(setups(), st.lists(st.integers(0, 18), max_size=20))
 def test_the_answer_does_not_depend_on_how_the_stream_is_cut(
     setup: tuple[L0Registers, np.random.Generator], cuts: list[int]
 ) -> None:
     registers, rng = setup
-    block = l0_cases.block_of(l0_cases.random_hits(rng, 1010, 12, 20.0), 1010, 12)
+    block = l0_cases.block_of(l0_cases.random_hits(rng, 1014, 18, 20.0), 1014, 18)
     whole, pieces = (L0Processor(registers, DETECTORS, keep_slots=True) for _ in range(2))
     expected = l0_cases.run(whole, [block])
     assert l0_cases.same(l0_cases.run(pieces, l0_cases.cut_block(block, cuts)), expected)
