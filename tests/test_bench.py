@@ -31,8 +31,8 @@ def test_numpy_gives_the_triggers_of_the_processor(
 ) -> None:
     rng = np.random.default_rng(seed)
     registers = l0_cases.random_registers(rng, bits, reference, control)
-    registers = replace(registers, time_cut_lsb=np.maximum(registers.time_cut_lsb, 1), ignore_until_tick=1500)
-    hits = [h for h in l0_cases.random_hits(rng, 5, 70, 8.0) if h[2] != 0]
+    registers = replace(registers, ignore_until_tick=1500)
+    hits = l0_cases.random_hits(rng, 5, 70, 8.0)
     blocks = list(l0_cases.cut_block(l0_cases.block_of(hits, 5, 70), [1, 33, 34, 60]))
     l0.check_same(
         L0Numpy(registers, DETECTORS).run(blocks), l0_cases.run(L0Processor(registers, DETECTORS), blocks)

@@ -125,7 +125,7 @@ class L0Numpy:
             words = table[entry + step] if step else here
             dt = (words - reference[:, None]).astype(np.uint16).view(np.int16)
             inside = np.abs(dt.astype(np.int32)) < self._cut
-            inside[everyone, own] = True
+            inside[everyone, own] = self._cut[own] > 0  # compared with itself
             inside[slot_in_era == edge] = False
             total |= (words >> np.uint32(ID_SHIFT)).astype(np.uint16) * inside
         sums = total.view(np.uint64)
