@@ -15,6 +15,9 @@ from trigger.l0.registers import CONTROL, IGNORE, N_DETECTORS, N_ROWS, L0Registe
 DETECTORS = tuple("ABCDEFG")
 FRAME = 1 << 16
 TICK = 1 << 8
+RAM_SLOTS = 16384
+ERA_FRAMES = 8
+"""Frames in 2,048 ticks."""
 
 FIRED = 0x4000
 """An ID that says no more than that its detector fired."""
