@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,7 +102,8 @@ def render(report: Report, console: Console) -> None:
     """Print a report."""
     console.print(
         f"{report['experiment']} run {report['run']} burst {report['burst']}, "
-        f"menu {report['menu']}, {_time(report['beam_s'])} of beam"
+        f"menu {report['menu']}, {report['beam_s']:.3f} s of beam",
+        highlight=False,
     )
     console.print(_line_table(report))
     for note in _notes(report):
@@ -154,13 +156,9 @@ def _closing(report: Report) -> Iterator[str]:
             yield f"          {name}: {account}"
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.3f} s"
-
-
 def _rate(hz: float, error_hz: float) -> str:
-    """Write a rate and its error in the unit that suits the rate."""
-    for unit, scale in (("MHz", 1e6), ("kHz", 1e3)):
-        if hz >= scale:
-            return f"{hz / scale:,.3f} +- {error_hz / scale:.3f} {unit}"
-    return f"{hz:,.1f} +- {error_hz:.1f} Hz"
+    """Write a rate with its error to two digits, in the unit that suits the rate."""
+    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if hz >= s), ("Hz", 1.0))
+    error = error_hz / scale
+    digits = max(1 - math.floor(math.log10(error)), 0) if error > 0 else 0
+    return f"{hz / scale:,.{digits}f} +- {error:.{digits}f} {unit}"

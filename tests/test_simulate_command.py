@@ -103,7 +103,7 @@ def test_the_command_prints_one_json_object(tmp_path: Path) -> None:
     seen = json.loads(result.stdout)
     assert seen["bytes"] == (tmp_path / "spill.h5").stat().st_size
     assert seen["duration_s"] == pytest.approx(0.007, rel=1e-3)
-    assert seen["primitives"]["CHOD"] == pytest.approx(10e6 * 0.007 * 0.0152, rel=0.2)
+    assert seen["primitives"]["CHOD"] == pytest.approx(10e6 * 0.007 * 0.01556, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _head(content: dict[str, Any]) -> Table:
 
 
 def _detectors(detectors: dict[str, dict[str, Any]]) -> Table:
-    table = Table("detector")
+    table = Table("detector", box=None, pad_edge=False, header_style="bold")
     for title in ("primitives", "mean rate", "first (s)", "last (s)"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, d in detectors.items():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
+from streams.cli.progress import progress
 from trigger.frames import BLOCK_FRAMES
 
 
@@ -23,6 +23,10 @@ def _speed(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     if not 0 < speed < float("inf"):
         raise click.BadParameter(f"{value!r} is neither 'max' nor a positive number of times real time")
     return speed
+
+
+def _say_url(url: str) -> None:
+    click.echo(f"metrics at {url}", err=True)
 
 
 @click.command()
@@ -57,16 +61,8 @@ def command(
 
     request = make_request(spill, menu, profile, speed, metrics, block_frames)
     run = replay_inline if inline else replay_processes
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task("replay", total=1.0)
-        report = run(
-            request,
-            Watcher(
-                progress=lambda fraction: bar.update(task, completed=fraction),
-                metrics_url=lambda url: errors.print(f"metrics at {url}", highlight=False),
-            ),
-        )
+    with progress("replay") as tell:
+        report = run(request, Watcher(progress=tell, metrics_url=_say_url))
     if as_json:
         click.echo(json.dumps(report))
     else:

@@ -6,16 +6,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from streams.catalogue import load_experiment
+from streams.cli.progress import progress
 from streams.simulate.settings import CLUSTER_NS, DUTY_FACTOR, SimulationSettings
 from streams.simulate.write import SpillSummary, write_spill
 
@@ -79,7 +76,7 @@ def command(
         options["accidentals"] = 0.0
     settings = SimulationSettings(**options)
     began = time.monotonic()
-    with progress_bar(settings.n_frames) as advance:
+    with progress("simulate") as tell:
         summary = write_spill(
             output,
             settings,
@@ -87,22 +84,13 @@ def command(
             run=run,
             burst=burst,
             workers=workers or os.cpu_count() or 1,
-            progress=advance,
+            progress=tell,
         )
     wall_s = time.monotonic() - began
     if as_json:
         click.echo(json.dumps(_described(output, summary, wall_s), indent=2))
     elif sys.stdout.isatty():
         click.echo(_sentence(output, summary, wall_s))
-
-
-@contextmanager
-def progress_bar(n_frames: int) -> Iterator[Callable[[int], None]]:
-    """Show the frames done on a terminal, nothing elsewhere; yields what to call with a number of frames."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=n_frames)
-        yield lambda frames: bar.advance(task, frames)
 
 
 def _described(output: Path, summary: SpillSummary, wall_s: float) -> dict[str, Any]:

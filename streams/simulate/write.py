@@ -52,9 +52,9 @@ def write_spill(
     run: int = 0,
     burst: int = 0,
     workers: int = 1,
-    progress: Callable[[int], object] = lambda _frames: None,
+    progress: Callable[[float], object] = lambda _fraction: None,
 ) -> SpillSummary:
-    """Simulate a spill into the file `path`; `progress` is called with the frames of each block written.
+    """Simulate a spill into the file `path`; `progress` is called with the fraction done.
 
     Raises SimulationError if the experiment cannot be simulated, SpillError if the file cannot be written.
     """
@@ -77,5 +77,5 @@ def write_spill(
             clipped += made.clipped
             for detector, stream in made.block.streams.items():
                 primitives[detector] += len(stream.words)
-            progress(made.block.n_frames)
+            progress(made.block.stop_frame / simulation.n_frames)
     return SpillSummary(simulation.n_frames, primitives, clipped)
