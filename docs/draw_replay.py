@@ -3,6 +3,7 @@
 Run it from the root of the project: .venv/bin/python docs/draw_replay.py
 """
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -39,12 +40,12 @@ FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http
 
 def main() -> None:
     """Simulate a nominal spill, replay it at the speed of the beam, and keep the picture of the report."""
-    with tempfile.TemporaryDirectory() as folder, open("/dev/null", "w", encoding="ascii") as nowhere:
+    with tempfile.TemporaryDirectory() as folder:
         spill = Path(folder) / "spill.h5"
         settings = SimulationSettings(intensity_mhz=750, duration_s=4.8, seed=1)
         write_spill(spill, settings, load_experiment("na62"), run=0, burst=0, workers=2)
         report = replay_processes(make_request(spill, "na62-2018", None, 1.0, None), Watcher())
-        console = Console(record=True, width=COLUMNS, file=nowhere)
+        console = Console(record=True, width=COLUMNS, file=io.StringIO())
         console.print(Text("$ ktrig replay --spill spill.h5 --speed 1", style="bold"))
         render(report, console)
     svg = console.export_svg(title="ktrig", code_format=FRAME, unique_id="ktrig")

@@ -69,9 +69,10 @@ def test_another_seed_gives_other_primitives() -> None:
 
 def test_the_file_holds_the_blocks_and_where_they_come_from(tmp_path: Path) -> None:
     asked = small()
-    frames: list[int] = []
-    summary = write_spill(tmp_path / "spill.h5", asked, NA62, run=7, burst=8, progress=frames.append)
-    assert sum(frames) == summary.n_frames == asked.n_frames
+    told: list[float] = []
+    summary = write_spill(tmp_path / "spill.h5", asked, NA62, run=7, burst=8, progress=told.append)
+    assert (told == sorted(told), told[-1]) == (True, 1.0)
+    assert summary.n_frames == asked.n_frames
     with SpillReader(tmp_path / "spill.h5") as spill:
         header = spill.header
         assert (header.experiment, header.run, header.burst, header.simulated) == ("na62", 7, 8, True)

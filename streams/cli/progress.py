@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on stderr while the block runs, if that is a terminal; yields what to call with the fraction done."""
+    """Show a bar on stderr, if that is a terminal; yields what to call with the fraction done."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _fraction: None
