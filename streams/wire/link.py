@@ -2,26 +2,30 @@
 
 The sender says hello; the receiver grants it credit. The sender never has more unacknowledged bytes under way than
 that (one message may exceed it when nothing else is under way), so memory is bounded on both sides and nothing is
-dropped: high-water marks are never reached. The receiver acknowledges a message when it is done with it.
+dropped. The receiver acknowledges a message when it is done with it.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack
 import zmq
 
-from streams.wire.message import MalformedMessage, Message
+from streams.wire.message import MAX_INTEGER, MAX_MESSAGE_BYTES, MalformedMessage, Message
 from trigger.errors import KtrigError
 
 CREDIT_BYTES: Final = 24 * 1024 * 1024
 """About 15 blocks of nominal NA62, 100 ms."""
 
-HIGH_WATER_MARK: Final = 100_000
-"""Messages; only a back-up, since credit is reached first."""
+FRAME_BYTES: Final = 64
+"""What ZeroMQ keeps for a frame beside its content (zmq_msg_t): credit counts it, so that small messages cost too."""
+
+STRANGER_MESSAGES: Final = 1000
+"""Messages that may wait in ZeroMQ for the receiver to look at them; then their sender waits."""
+
+MAX_ANSWER_BYTES: Final = 1024
 
 POLL_MS: Final = 200
 """How often a waiting stage looks whether it should stop."""
@@ -39,45 +43,58 @@ class Stopped(Exception):  # noqa: N818 - it is an order, not an error
     """A stage was told to stop while it waited."""
 
 
-def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[Any]:
+def _socket(context: zmq.Context[Any], kind: int, max_frame_bytes: int) -> zmq.Socket[Any]:
+    """Make a socket that drops nothing: credit is the limit, and high-water marks (0: none) would hide its errors."""
     socket: zmq.Socket[Any] = context.socket(kind)
-    socket.sndhwm = HIGH_WATER_MARK
-    socket.rcvhwm = HIGH_WATER_MARK
+    socket.sndhwm = socket.rcvhwm = 0
+    socket.maxmsgsize = max_frame_bytes
     socket.linger = 0
     return socket
 
 
+def _reason(wrong: zmq.ZMQError) -> str:
+    """What the system says, without the address that pyzmq adds to it."""
+    return zmq.strerror(wrong.errno or 0)
+
+
 class Sender:
-    """The sending end; it connects. `stop` is asked between waits and ends them with `Stopped`."""
+    """The sending end; it connects. `stop` is asked between waits and ends them with `Stopped`.
+
+    Answers that are none are counted in `malformed`.
+    """
 
     def __init__(self, context: zmq.Context[Any], endpoint: str, stop: Callable[[], bool]) -> None:
         self._stop = stop
-        self._socket = _socket(context, zmq.DEALER)
+        self._socket = _socket(context, zmq.DEALER, MAX_ANSWER_BYTES)
         try:
             self._socket.connect(endpoint)
         except zmq.ZMQError as wrong:
             self._socket.close()
-            raise LinkError(f"cannot connect to {endpoint}: {wrong.strerror}") from None
+            raise LinkError(f"cannot connect to {endpoint}: {_reason(wrong)}") from None
         self._credit = 0
-        self._under_way: dict[int, int] = {}
+        self._sizes: dict[int, int] = {}
+        self._under_way = 0
         self._seq = 0
         self._epoch = 0
+        self.malformed = 0
         self._socket.send(HELLO)
 
     def send(self, message: Message) -> None:
-        """Send a message when there is credit for it."""
-        size = message.n_bytes
+        """Send a message when there is credit for it. Raises MessageTooLong."""
+        frames = message.numbered(self._epoch, self._seq).encode()
+        size = sum(len(frame) + FRAME_BYTES for frame in frames)
         self._take_answers(0)
-        while self._credit == 0 or (self._under_way and sum(self._under_way.values()) + size > self._credit):
+        while self._credit == 0 or (self._sizes and self._under_way + size > self._credit):
             self._take_answers(POLL_MS)
-        self._under_way[self._seq] = size
-        # Copied by ZeroMQ: the arrays are buffers that their owner is about to fill again.
-        self._socket.send_multipart(message.numbered(self._epoch, self._seq).encode(), copy=True)
+        self._sizes[self._seq] = size
+        self._under_way += size
         self._seq += 1
+        # Copied by ZeroMQ: the arrays are buffers that their owner is about to fill again.
+        self._socket.send_multipart(frames, copy=True)
 
     def drain(self) -> None:
         """Wait until everything sent is acknowledged."""
-        while self._under_way:
+        while self._sizes:
             self._take_answers(POLL_MS)
 
     def _take_answers(self, timeout_ms: int) -> None:
@@ -85,19 +102,36 @@ class Sender:
             raise Stopped
         while self._socket.poll(timeout_ms):
             timeout_ms = 0
-            answer = msgpack.unpackb(self._socket.recv())
-            if CREDIT in answer:
-                self._credit = answer[CREDIT]
-            else:
-                self._under_way.pop(answer[ACKNOWLEDGE], None)
+            match _read_answer(self._socket.recv_multipart()):
+                case (str(kind), int(credit)) if kind == CREDIT:
+                    self._credit = credit
+                case (str(kind), int(seq)) if kind == ACKNOWLEDGE and seq in self._sizes:
+                    self._under_way -= self._sizes.pop(seq)
+                case _:
+                    self.malformed += 1
 
     def close(self) -> None:
         """Close the socket; what is not acknowledged is lost."""
         self._socket.close()
 
 
+def _read_answer(frames: list[bytes]) -> tuple[str, int] | None:
+    """Return what an answer says and its number, or None if it is no answer."""
+    try:
+        answer = msgpack.unpackb(frames[0])
+    except (ValueError, msgpack.exceptions.UnpackException, RecursionError):
+        return None
+    if len(frames) != 1 or not isinstance(answer, dict) or len(answer) != 1:
+        return None
+    ((kind, number),) = answer.items()
+    return (kind, number) if type(number) is int and 0 <= number <= MAX_INTEGER else None
+
+
 class Receiver:
-    """The receiving end; it binds. Frames that are no message of its one sender are counted in `malformed`."""
+    """The receiving end; it binds. What is no message of its one sender, in order, is counted in `malformed`.
+
+    missing: messages that were sent and never came. endpoint: where it listens, with the port if the system chose.
+    """
 
     def __init__(
         self,
@@ -108,12 +142,14 @@ class Receiver:
     ) -> None:
         self._stop = stop
         self._credit_bytes = credit_bytes
-        self._socket = _socket(context, zmq.ROUTER)
+        self._socket = _socket(context, zmq.ROUTER, MAX_MESSAGE_BYTES)
+        self._socket.rcvhwm = STRANGER_MESSAGES
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as wrong:
             self._socket.close()
-            raise LinkError(f"cannot listen at {endpoint}: {wrong.strerror}; choose another") from None
+            raise LinkError(f"cannot listen at {endpoint}: {_reason(wrong)}; choose another") from None
+        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._peer: bytes | None = None
         self._expected = 0
         self.malformed = 0
@@ -127,24 +163,26 @@ class Receiver:
                     raise Stopped
             if self._stop():
                 raise Stopped
-            with contextlib.suppress(MalformedMessage):
+            try:
                 message = self._take([f.buffer for f in self._socket.recv_multipart(copy=False)])
-                if message is not None:
-                    return message
+            except MalformedMessage:
+                self.malformed += 1
                 continue
-            self.malformed += 1
+            if message is not None:
+                return message
 
     def _take(self, frames: list[memoryview]) -> Message | None:
         peer, content = bytes(frames[0]), frames[1:]
-        if len(content) == 1 and bytes(content[0][: len(HELLO) + 1]) == HELLO:
-            if self._peer is None:
-                self._peer = peer
-                self._answer({CREDIT: self._credit_bytes})
+        if self._peer is None and len(content) == 1 and content[0] == memoryview(HELLO):
+            self._peer = peer
+            self._answer({CREDIT: self._credit_bytes})
             return None
         if peer != self._peer:
             raise MalformedMessage("not from the sender that said hello first")
         message = Message.decode(content)
-        self.missing += max(message.seq - self._expected, 0)
+        if message.seq < self._expected:
+            raise MalformedMessage(f"message {message.seq} has come before")
+        self.missing += message.seq - self._expected
         self._expected = message.seq + 1
         return message
 

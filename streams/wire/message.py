@@ -2,7 +2,8 @@
 
 Header keys: `v` (wire version), `kind`, `run`, `burst`, `epoch` (raised when a spill is replayed anew), `seq` (counts
 the messages of a link from 0), `first_frame`, `n_frames`, `menu` (its hash, or empty), `body` (what else the kind
-needs, small), `arrays` (name, dtype and length of each frame that follows, in order).
+needs, small), `arrays` (name, dtype and length of each frame that follows, in order). Arrays have one dimension
+and little-endian elements.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ VERSION: Final = 1
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
-"""Nothing larger is taken apart; a block of 1,024 frames of nominal NA62 has 1.5 MB."""
+"""Nothing larger is sent or taken apart; a block of 1,024 frames of nominal NA62 has 1.5 MB."""
+
+MAX_INTEGER: Final = 2**63 - 1
+"""What an int64 holds."""
 
 DTYPES: Final = {
     name: np.dtype(name).newbyteorder("<") for name in ("u1", "u2", "u4", "u8", "i4", "i8", "f8")
@@ -35,6 +39,10 @@ Buffer = bytes | memoryview
 
 class MalformedMessage(KtrigError):  # noqa: N818 - what it is says more than Error
     """Frames that are no message of ours; they are counted and dropped, never fatal."""
+
+
+class MessageTooLong(KtrigError):  # noqa: N818 - what it is says more than Error
+    """A message that no receiver would take."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +60,27 @@ class Message:
     body: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
-    @property
-    def n_bytes(self) -> int:
-        """Size of the arrays: what credit is counted in."""
-        return sum(a.nbytes for a in self.arrays.values())
-
     def numbered(self, epoch: int, seq: int) -> Message:
         """Return this message as number `seq` of a link."""
         return replace(self, epoch=epoch, seq=seq)
 
     def encode(self) -> list[Buffer]:
-        """Return the frames of the multipart message; the arrays are not copied."""
-        arrays = {name: np.ascontiguousarray(a) for name, a in self.arrays.items()}
+        """Return the frames of the multipart message; contiguous arrays are not copied.
+
+        Raises MessageTooLong, and ValueError for an array whose shape or dtype has no form on the wire.
+        """
+        arrays = {name: _wire_array(name, array) for name, array in self.arrays.items()}
         header: dict[str, Any] = {key: int(getattr(self, key)) for key in _INTEGERS}
         header.update(v=VERSION, kind=self.kind, menu=self.menu, body=self.body)
-        header["arrays"] = [[name, f"{a.dtype.kind}{a.dtype.itemsize}", len(a)] for name, a in arrays.items()]
-        return [msgpack.packb(header), *(a.data.cast("B") if a.size else b"" for a in arrays.values())]
+        header["arrays"] = [[name, _dtype_name(a), len(a)] for name, a in arrays.items()]
+        frames = [msgpack.packb(header), *(a.data.cast("B") if a.size else b"" for a in arrays.values())]
+        size = sum(map(len, frames))
+        if len(frames[0]) > MAX_HEADER_BYTES or size > MAX_MESSAGE_BYTES:
+            raise MessageTooLong(
+                f"a message of kind {self.kind} would have {size:,} bytes ({len(frames[0]):,} of header), "
+                f"more than {MAX_MESSAGE_BYTES:,} ({MAX_HEADER_BYTES:,}); put fewer frames in a block"
+            )
+        return frames
 
     @classmethod
     def decode(cls, frames: Sequence[Buffer]) -> Message:
@@ -83,7 +96,9 @@ class Message:
             )
         for entry, frame in zip(header["arrays"], frames[1:], strict=True):
             name, dtype, length = _read_array_entry(entry)
-            if name in arrays or len(frame) != dtype.itemsize * length:
+            if name in arrays:
+                raise MalformedMessage(f"array {name!r} is there twice")
+            if len(frame) != dtype.itemsize * length:
                 raise MalformedMessage(
                     f"array {name!r}: {len(frame)} bytes, {length} x {dtype.itemsize} named in the header"
                 )
@@ -94,22 +109,34 @@ class Message:
         return cls(header["kind"], **fixed, menu=header["menu"], body=header["body"], arrays=arrays)
 
 
+def _dtype_name(array: NDArray[Any]) -> str:
+    return f"{array.dtype.kind}{array.dtype.itemsize}"
+
+
+def _wire_array(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array in the form of the wire: itself, if it is contiguous and little-endian."""
+    dtype = DTYPES.get(_dtype_name(array))
+    if dtype is None or array.ndim != 1:
+        raise ValueError(f"array {name!r}: {array.dtype} of {array.ndim} dimensions cannot be sent")
+    return np.ascontiguousarray(array, dtype)
+
+
 def _read_header(frames: Sequence[Buffer]) -> dict[str, Any]:
     if not frames or len(frames[0]) > MAX_HEADER_BYTES:
         raise MalformedMessage("no header, or one that is too long")
-    if sum(len(f) for f in frames) > MAX_MESSAGE_BYTES:
+    if sum(map(len, frames)) > MAX_MESSAGE_BYTES:
         raise MalformedMessage(f"longer than {MAX_MESSAGE_BYTES} bytes")
     try:
         header = msgpack.unpackb(frames[0])
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException):
+    except (ValueError, msgpack.exceptions.UnpackException, RecursionError):
         raise MalformedMessage("the header is not msgpack") from None
     if not isinstance(header, dict) or header.keys() != _KEYS:
         raise MalformedMessage("the header does not have the keys of a message")
-    if header["v"] != VERSION:
+    if not _is_integer(header["v"]) or header["v"] != VERSION:
         raise MalformedMessage(f"wire version {header['v']!r}, this ktrig speaks {VERSION}")
     for key in _INTEGERS:
-        if type(header[key]) is not int or header[key] < 0:
-            raise MalformedMessage(f"{key} is not a whole number of at least 0")
+        if not _is_integer(header[key]):
+            raise MalformedMessage(f"{key} is not a whole number from 0 to 2^63 - 1")
     if not isinstance(header["kind"], str) or not isinstance(header["menu"], str):
         raise MalformedMessage("kind and menu are not text")
     if not isinstance(header["body"], dict) or not isinstance(header["arrays"], list):
@@ -117,8 +144,12 @@ def _read_header(frames: Sequence[Buffer]) -> dict[str, Any]:
     return header
 
 
+def _is_integer(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_INTEGER
+
+
 def _read_array_entry(entry: Any) -> tuple[str, np.dtype[Any], int]:
     match entry:
-        case [str(name), str(dtype), int(length)] if dtype in DTYPES and length >= 0:
+        case [str(name), str(dtype), length] if dtype in DTYPES and _is_integer(length):
             return name, DTYPES[dtype], length
     raise MalformedMessage("an entry of arrays is not [name, dtype, length]")
