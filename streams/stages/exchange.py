@@ -5,20 +5,30 @@ A spill is a SpillStart, blocks in order, and a SpillEnd with the totals of ever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from streams.wire.message import MalformedMessage, Message
+from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
+from trigger.clock import FRAME_BITS
 from trigger.frames import Block, FrameStream
-from trigger.l0.processor import Triggers
+from trigger.l0.processor import ACCOUNTS, Triggers
+from trigger.l0.registers import N_DETECTORS, N_ROWS
 
 START: Final = "sob"
 BLOCK: Final = "primitives"
 TRIGGERS: Final = "triggers"
 END: Final = "eob"
+
+MAX_FRAMES: Final = (MAX_INTEGER + 1) >> FRAME_BITS
+"""Times are int64 LSB, so there are no more frames than this."""
+
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
+Frames = Annotated[int, Field(strict=True, ge=0, le=MAX_FRAMES)]
 
 
 @dataclass(frozen=True)
@@ -26,10 +36,10 @@ class SpillStart:
     """Which spill comes, and the names of its detectors."""
 
     experiment: str
-    run: int
-    burst: int
-    sob_unix_ns: int
-    n_frames: int
+    run: Count
+    burst: Count
+    sob_unix_ns: Count
+    n_frames: Frames
     detectors: tuple[str, ...]
 
     def message(self, menu: str) -> Message:
@@ -39,20 +49,16 @@ class SpillStart:
     @classmethod
     def of(cls, message: Message) -> SpillStart:
         """Read it back. Raises MalformedMessage."""
-        body = dict(message.body)
-        try:
-            return cls(**{**body, "detectors": tuple(body["detectors"])})
-        except (KeyError, TypeError) as wrong:
-            raise MalformedMessage(f"start of a spill: {wrong}") from None
+        return _read(_START, message.body, "start of a spill")
 
 
 @dataclass
 class StageTotals:
     """What one stage did with a spill. primitives: by detector. busy_s: time spent working, not waiting."""
 
-    blocks: int = 0
-    primitives: dict[str, int] = field(default_factory=dict)
-    busy_s: float = 0.0
+    blocks: Count = 0
+    primitives: dict[str, Count] = field(default_factory=dict)
+    busy_s: FiniteFloat = 0.0
 
     def add(self, block: Block) -> None:
         """Count a block."""
@@ -91,11 +97,57 @@ class L0Output:
 class SpillEnd:
     """The end of a spill. anchor_s: monotonic time at which the source began; speed asked for (None: max)."""
 
-    anchor_s: float
+    anchor_s: FiniteFloat
     source: StageTotals
     l0: StageTotals | None = None
-    missing_blocks: int = 0
-    malformed: int = 0
+    missing_blocks: Count = 0
+    malformed: Count = 0
+
+
+@dataclass(frozen=True)
+class _BlockBody:
+    """What a block's message says beside its arrays."""
+
+    detectors: tuple[str, ...]
+    source: StageTotals
+
+
+@dataclass(frozen=True)
+class _OutputBody:
+    """What the message of L0's answer says beside its arrays."""
+
+    account: dict[str, Count]
+    source: StageTotals
+    l0: StageTotals
+    span: tuple[Frames, Frames] | None
+
+
+_START: Final = TypeAdapter(SpillStart)
+_BLOCK: Final = TypeAdapter(_BlockBody)
+_OUTPUT: Final = TypeAdapter(_OutputBody)
+_END: Final = TypeAdapter(SpillEnd)
+
+T = TypeVar("T")
+
+
+def _read(kind: TypeAdapter[T], body: Mapping[str, Any], what: str) -> T:
+    """Read the body of a message. Raises MalformedMessage that names the field."""
+    try:
+        return kind.validate_python(body)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise MalformedMessage(f"{what}: {place}: {first['msg']}") from None
+
+
+def _array(message: Message, name: str, dtype: Any, length: int | None = None) -> NDArray[Any]:
+    """Return an array of a message. Raises MalformedMessage if it is missing, or not of the type and length."""
+    array = message.arrays.get(name)
+    if array is None or array.dtype != dtype or (length is not None and len(array) != length):
+        wanted = f"{np.dtype(dtype)}[{'' if length is None else length}]"
+        found = "missing" if array is None else f"{array.dtype}[{len(array)}]"
+        raise MalformedMessage(f"{message.kind}: array {name} must be {wanted} (is {found})")
+    return array
 
 
 def block_message(block: Block, start: SpillStart, totals: StageTotals, menu: str) -> Message:
@@ -112,25 +164,24 @@ def block_message(block: Block, start: SpillStart, totals: StageTotals, menu: st
 
 def read_block(message: Message) -> tuple[Block, StageTotals]:
     """Read a block back; the arrays stay where they are. Raises MalformedMessage."""
-    try:
-        streams = {
-            name: FrameStream(
-                message.first_frame, message.arrays[f"{name}.offsets"], message.arrays[f"{name}.words"]
-            )
-            for name in message.body["detectors"]
-        }
-        totals = StageTotals(**message.body["source"])
-    except (KeyError, TypeError) as wrong:
-        raise MalformedMessage(f"block of primitives: {wrong}") from None
-    for name, stream in streams.items():
-        ends = (stream.offsets[0], stream.offsets[-1]) if len(stream.offsets) else (0, 0)
-        if stream.n_frames != message.n_frames or ends != (0, len(stream.words)):
-            raise MalformedMessage(f"block of primitives: the offsets of {name} do not fit its words")
-        if stream.offsets.dtype != np.int64 or stream.words.dtype != np.uint32:
-            raise MalformedMessage(f"block of primitives: {name} has the wrong types")
-        if np.any(np.diff(stream.offsets) < 0):
-            raise MalformedMessage(f"block of primitives: the offsets of {name} fall")
-    return Block(message.first_frame, message.n_frames, streams), totals
+    body = _read(_BLOCK, message.body, "block of primitives")
+    if not body.detectors or message.first_frame + message.n_frames > MAX_FRAMES:
+        raise MalformedMessage("block of primitives: it has no detectors, or lies beyond any spill")
+    streams = {name: _read_stream(message, name) for name in body.detectors}
+    return Block(message.first_frame, message.n_frames, streams), body.source
+
+
+def _read_stream(message: Message, name: str) -> FrameStream:
+    offsets = _array(message, f"{name}.offsets", np.int64, message.n_frames + 1)
+    words = _array(message, f"{name}.words", np.uint32)
+    if (offsets[0], offsets[-1]) != (0, len(words)):
+        raise MalformedMessage(
+            f"block of primitives: {name}.offsets run from {offsets[0]} to {offsets[-1]}, "
+            f"not from 0 to the {len(words)} words"
+        )
+    if np.any(np.diff(offsets) < 0):
+        raise MalformedMessage(f"block of primitives: {name}.offsets fall")
+    return FrameStream(message.first_frame, offsets, words)
 
 
 def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
@@ -158,15 +209,22 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
 
 def read_output(message: Message) -> L0Output:
     """Read L0's answer back. Raises MalformedMessage."""
-    a, body = message.arrays, message.body
-    try:
-        triggers = Triggers(a["time"], a["flags"], a["word"], np.zeros((0, 3, 7), np.uint32))
-        counts = L0Counts(a["before"], a["after"], a["same_tick"], body["account"])
-        source, l0 = StageTotals(**body["source"]), StageTotals(**body["l0"])
-        span = None if body["span"] is None else (int(body["span"][0]), int(body["span"][1]))
-    except (KeyError, TypeError) as wrong:
-        raise MalformedMessage(f"triggers: {wrong}") from None
-    return L0Output(message.first_frame, message.n_frames, triggers, counts, source, l0, span)
+    body = _read(_OUTPUT, message.body, "triggers")
+    if body.account.keys() != set(ACCOUNTS):
+        raise MalformedMessage(f"triggers: account must have {', '.join(ACCOUNTS)}")
+    time_lsb = _array(message, "time", np.int64)
+    n = len(time_lsb)
+    triggers = Triggers(
+        time_lsb,
+        _array(message, "flags", np.uint16, n),
+        _array(message, "word", np.uint8, n),
+        np.zeros((0, 3, N_DETECTORS), np.uint32),
+    )
+    before, after, same_tick = (
+        _array(message, name, np.int64, N_ROWS) for name in ("before", "after", "same_tick")
+    )
+    counts = L0Counts(before, after, same_tick, body.account)
+    return L0Output(message.first_frame, message.n_frames, triggers, counts, body.source, body.l0, body.span)
 
 
 def end_message(end: SpillEnd, start: SpillStart, menu: str) -> Message:
@@ -176,10 +234,4 @@ def end_message(end: SpillEnd, start: SpillStart, menu: str) -> Message:
 
 def read_end(message: Message) -> SpillEnd:
     """Read the end of a spill back. Raises MalformedMessage."""
-    body = dict(message.body)
-    try:
-        source = StageTotals(**body.pop("source"))
-        l0 = body.pop("l0")
-        return SpillEnd(source=source, l0=None if l0 is None else StageTotals(**l0), **body)
-    except (KeyError, TypeError) as wrong:
-        raise MalformedMessage(f"end of a spill: {wrong}") from None
+    return _read(_END, message.body, "end of a spill")

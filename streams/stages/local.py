@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,8 +25,11 @@ from trigger.errors import KtrigError
 LOOK_S: Final = 0.2
 """How often the supervisor looks at the memory and the health of the stages."""
 
-END_S: Final = 2.0
-"""Time that a stage gets to end by itself."""
+END_S: Final = 1.0
+"""Time that the stages get to end by themselves."""
+
+HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that reach a whole group of processes, as by Ctrl-C, while only the supervisor decides what they mean."""
 
 
 class StageError(KtrigError):
@@ -31,20 +38,37 @@ class StageError(KtrigError):
 
 def replay_processes(request: Request, watcher: Watcher) -> Report:
     """Run source, L0 and monitor as processes of their own."""
-    with tempfile.TemporaryDirectory(prefix="ktrig-") as folder:
-        endpoints = {name: f"ipc://{Path(folder) / name}" for name in ("l0", "monitor")}
-        crew = _Crew(request, endpoints, watcher)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="ktrig-")
+    except OSError as wrong:
+        reason = wrong.strerror or wrong
+        raise StageError(f"no temporary folder: {reason}; name one with TMPDIR") from None
+    with folder:
+        endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in ("l0", "monitor")}
+        crew = _Crew(watcher)
         try:
+            crew.start(request, endpoints)
             return crew.run()
         finally:
             crew.end()
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold signals back until the end; a process that is started meanwhile never gets them."""
+    # The first start of a process starts the tracker, which would let the signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Crew:
     """The processes of one replay and what they have told so far."""
 
-    def __init__(self, request: Request, endpoints: dict[str, str], watcher: Watcher) -> None:
-        spawn = multiprocessing.get_context("spawn")
+    def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._report: Report | None = None
         self._ready: set[str] = set()
@@ -52,21 +76,26 @@ class _Crew:
         self._looked = 0.0
         self._connections: dict[str, Connection] = {}
         self._processes: dict[str, BaseProcess] = {}
+
+    def start(self, request: Request, endpoints: dict[str, str]) -> None:
+        """Start the stages."""
+        spawn = multiprocessing.get_context("spawn")
         for name, step in STAGES.items():
             ours, theirs = spawn.Pipe()
             process = spawn.Process(
                 target=run_stage, args=(step, request, endpoints, theirs), name=f"ktrig-{name}", daemon=True
             )
-            process.start()
+            with _signals_held():
+                process.start()
+                self._connections[name] = ours
+                self._processes[name] = process
             theirs.close()
-            self._connections[name] = ours
-            self._processes[name] = process
 
     def run(self) -> Report:
         """Let the stages play the spill; return the monitor's report. Raises StageError."""
         while self._ready != STAGES.keys():
             self._listen()
-        self._connections["source"].send_bytes(msgpack.packb({"go": True}))
+        self._order("source", go=True)
         while self._report is None:
             self._listen()
         self._look()
@@ -74,17 +103,29 @@ class _Crew:
         return self._report
 
     def _listen(self) -> None:
-        """Take what the stages tell, or see that one has died."""
-        for connection in wait(list(self._connections.values()), timeout=LOOK_S):
-            name = next(n for n, c in self._connections.items() if c is connection)
-            try:
-                self._hear(name, msgpack.unpackb(self._connections[name].recv_bytes()))
-            except (EOFError, OSError):
-                self._gone(name)
+        """Take what the stages tell, and see whether one has died."""
+        living = [process.sentinel for process in self._processes.values() if process.exitcode is None]
+        for heard in wait([*self._connections.values(), *living], timeout=LOOK_S):
+            if isinstance(heard, Connection):
+                self._hear(heard)
+        if self._report is None:
+            self._check_processes()
         if time.monotonic() - self._looked >= LOOK_S:
             self._look()
 
-    def _hear(self, name: str, what: dict[str, Any]) -> None:
+    def _order(self, name: str, **what: bool) -> None:
+        """Order something of a stage; that it is gone shows when it is listened to."""
+        if name in self._connections:
+            with suppress(OSError):
+                self._connections[name].send_bytes(msgpack.packb(what))
+
+    def _hear(self, connection: Connection) -> None:
+        name = next(n for n, c in self._connections.items() if c is connection)
+        try:
+            what: dict[str, Any] = msgpack.unpackb(connection.recv_bytes())
+        except (EOFError, OSError):
+            self._connections.pop(name).close()
+            return
         if "error" in what:
             raise StageError(what["error"])
         if "ready" in what:
@@ -96,13 +137,13 @@ class _Crew:
         elif "report" in what:
             self._report = what["report"]
 
-    def _gone(self, name: str) -> None:
-        """A stage closed its line: its work is done, or it died."""
-        process = self._processes[name]
-        process.join(END_S)
-        if process.exitcode != 0:
-            raise StageError(f"stage {name} died (exit code {process.exitcode}); the replay is not complete")
-        self._connections.pop(name).close()
+    def _check_processes(self) -> None:
+        """Raise StageError if a stage is gone, with all heard that it had to say, and there is no report."""
+        for name, process in self._processes.items():
+            if name in self._connections or process.exitcode is None:
+                continue
+            if process.exitcode or name == "monitor":
+                raise StageError(f"stage {name} {_death(process.exitcode)}; the replay is not complete")
 
     def _look(self) -> None:
         self._looked = time.monotonic()
@@ -111,19 +152,23 @@ class _Crew:
 
     def end(self) -> None:
         """Order the stages to stop, and end those that do not."""
-        for connection in self._connections.values():
-            try:
-                connection.send_bytes(msgpack.packb({"stop": True}))
-            except OSError:
-                continue
+        for name in self._connections:
+            self._order(name, stop=True)
         deadline = time.monotonic() + END_S
         for process in self._processes.values():
             process.join(max(deadline - time.monotonic(), 0))
-            if process.is_alive():
-                process.terminate()
-                process.join(END_S)
             if process.is_alive():
                 process.kill()
                 process.join()
         for connection in self._connections.values():
             connection.close()
+
+
+def _death(exitcode: int) -> str:
+    """Say how a process ended."""
+    if exitcode >= 0:
+        return f"ended with exit code {exitcode}"
+    try:
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    except ValueError:
+        return f"was killed by signal {-exitcode}"

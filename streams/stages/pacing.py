@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from trigger.clock import FRAME_S
+
+NAP_S: Final = 0.1
+"""Longest time between two looks whether to go on waiting."""
 
 
 class Pacer:
     """Releases frames at `speed` times real time, or at once if `speed` is None.
 
-    A block is due when its last frame is over, as from a detector. clock: monotonic seconds; sleep: waits.
+    A block is due when its last frame is over, as from a detector. check: called while waiting, ends it by raising.
+    clock: monotonic seconds; sleep: waits.
     """
 
     def __init__(
         self,
         speed: float | None,
+        check: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.speed = speed
+        self._check = check
         self._clock = clock
         self._sleep = sleep
         self.anchor_s = clock()
@@ -34,6 +41,6 @@ class Pacer:
         if self.speed is None:
             return
         due = self.anchor_s + frames * FRAME_S / self.speed
-        late = self._clock() - due
-        if late < 0:
-            self._sleep(-late)
+        while (left := due - self._clock()) > 0:
+            self._sleep(min(left, NAP_S))
+            self._check()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 import zmq
@@ -20,8 +21,11 @@ from trigger.errors import KtrigError
 if TYPE_CHECKING:
     from streams.replay import Request
 
-PROGRESS_S = 0.1
+PROGRESS_S: Final = 0.1
 """Time between two reports of progress."""
+
+LINGER_MS: Final = 1000
+"""Time that the last acknowledgements get to leave."""
 
 
 class Supervisor:
@@ -48,6 +52,11 @@ class Supervisor:
             self._stopped = True
         return self._stopped
 
+    def check(self) -> None:
+        """Raise Stopped if the supervisor ordered a stop or is gone."""
+        if self.stopped():
+            raise Stopped
+
     def wait_for_go(self) -> None:
         """Wait for the order to begin. Raises Stopped if the supervisor goes away instead."""
         try:
@@ -63,18 +72,18 @@ Step = Callable[["Request", dict[str, str], Supervisor, zmq.Context[Any]], None]
 
 def run_stage(step: Step, request: Request, endpoints: dict[str, str], connection: Connection) -> None:
     """Run one stage; an error is told to the supervisor. The entry point of the child processes."""
-    # A Ctrl-C reaches the whole terminal group; the supervisor decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor = Supervisor(connection)
     context = zmq.Context()
+    linger_ms = 0
     try:
         step(request, endpoints, supervisor, context)
+        linger_ms = LINGER_MS
     except Stopped:
         supervisor.tell(stopped=True)
     except KtrigError as wrong:
         supervisor.tell(error=str(wrong))
     finally:
-        context.destroy(linger=1000)
+        context.destroy(linger_ms)
         connection.close()
 
 
@@ -82,17 +91,16 @@ def source_step(
     request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
 ) -> None:
     """Play the file to L0."""
-    source = FileSource(request.spill, request.speed, request.block_frames)
-    sender = Sender(context, endpoints["l0"], supervisor.stopped)
     menu = request.menu.hash
-    sender.send(source.start.message(menu))
-    supervisor.tell(ready=True)
-    supervisor.wait_for_go()
-    for block in source.blocks():
-        sender.send(exchange.block_message(block, source.start, source.totals, menu))
-    sender.send(exchange.end_message(source.end(), source.start, menu))
-    sender.drain()
-    source.close()
+    with closing(FileSource(request.spill, request.speed, request.block_frames, supervisor.check)) as source:
+        sender = Sender(context, endpoints["l0"], supervisor.stopped)
+        sender.send(source.start.message(menu))
+        supervisor.tell(ready=True)
+        supervisor.wait_for_go()
+        for block in source.blocks():
+            sender.send(exchange.block_message(block, source.start, source.totals, menu))
+        sender.send(exchange.end_message(source.end(), source.start, menu))
+        sender.drain()
 
 
 def l0_step(
@@ -151,10 +159,13 @@ def monitor_step(
             if time.monotonic() - told >= PROGRESS_S:
                 told = time.monotonic()
                 supervisor.tell(progress=done)
-        report = stage.finish(exchange.read_end(message))
-        report["missing_blocks"] += receiver.missing
-        report["malformed_messages"] += receiver.malformed
-        supervisor.tell(report=report)
+        end = exchange.read_end(message)
+        end = replace(
+            end,
+            missing_blocks=end.missing_blocks + receiver.missing,
+            malformed=end.malformed + receiver.malformed,
+        )
+        supervisor.tell(report=stage.finish(end))
         receiver.acknowledge(message)
     finally:
         stage.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streams.spill.reader import SpillReader
@@ -13,12 +13,21 @@ from trigger.frames import BLOCK_FRAMES, Block
 
 
 class FileSource:
-    """A spill file as a SpillStart, blocks and a SpillEnd. A block is valid until the second one after it."""
+    """A spill file as a SpillStart, blocks and a SpillEnd. A block is valid until the second one after it.
 
-    def __init__(self, path: Path, speed: float | None, block_frames: int = BLOCK_FRAMES) -> None:
+    check: called while waiting for a block to be due; what it raises ends the wait.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        speed: float | None,
+        block_frames: int = BLOCK_FRAMES,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader = SpillReader(path)
         self._block_frames = block_frames
-        self._pacer = Pacer(speed)
+        self._pacer = Pacer(speed, check)
         self.totals = StageTotals()
         header = self._reader.header
         self.start = SpillStart(
