@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Final
 
 import click
@@ -12,16 +14,37 @@ import click
 from trigger.errors import KtrigError
 
 COMMANDS: Final = {
-    "bench": "streams.cli.bench",
-    "import": "streams.cli.import_",
-    "info": "streams.cli.info",
-    "menu": "streams.cli.menu",
-    "replay": "streams.cli.replay",
-    "simulate": "streams.cli.simulate",
-    "validate": "streams.cli.validate",
-    "verify": "streams.cli.verify",
+    "bench": ("streams.cli.bench", "Time the parts of ktrig against a baseline."),
+    "import": ("streams.cli.import_", "Turn an experiment's own files into spill files."),
+    "info": ("streams.cli.info", "Show what a spill file holds."),
+    "menu": ("streams.cli.menu", "Show and check trigger menus."),
+    "replay": ("streams.cli.replay", "Play a spill through the trigger; report the rates."),
+    "simulate": ("streams.cli.simulate", "Simulate the L0 primitives of a spill."),
+    "validate": ("streams.cli.validate", "Check spill files; name each problem and its place."),
+    "verify": ("streams.cli.verify", "Compare ktrig's answers with recorded ones."),
 }
-"""Subcommand -> the module whose `command` it is; imported when asked for, so that none waits for another."""
+"""Subcommand -> the module whose `command` it is, and what it does.
+
+A module is imported when its command is used: some compile kernels, and neither `ktrig --help` nor the other
+commands should wait for that.
+"""
+
+ENDINGS: Final = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+    signal.SIGHUP: "the terminal is gone",
+}
+
+SIGNALLED: Final = 128
+"""Exit code of a command that a signal ended, less the signal's number, as shells count."""
+
+
+class Ended(BaseException):
+    """A signal asked us to end; not an error, so that nothing takes it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 class LazyGroup(click.Group):
@@ -35,8 +58,14 @@ class LazyGroup(click.Group):
         """Import and return one subcommand."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[name]).command
+        module, _does = COMMANDS[name]
+        command: click.Command = importlib.import_module(module).command
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and what they do, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, does) for name, (_module, does) in sorted(COMMANDS.items())])
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,13 +75,55 @@ def ktrig() -> None:
 
 
 def main() -> None:
-    """Run the command line; a ktrig error is one line on stderr and exit code 1."""
+    """Run the command line.
+
+    Exit code 1 and one line on stderr for a ktrig error, 2 for wrong arguments, 128 + n for a signal.
+    """
+    _take_signals()
     try:
-        ktrig()
+        code = ktrig(standalone_mode=False)
+        sys.stdout.flush()
     except KtrigError as wrong:
-        click.echo(f"ktrig: {wrong}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader of our output went away (`ktrig info | head`): not an error of ours.
+        _leave(str(wrong), 1)
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except click.UsageError as wrong:
+        _leave(_usage(wrong), wrong.exit_code)
+    except click.ClickException as wrong:
+        _leave(wrong.format_message(), wrong.exit_code)
+    except Ended as ended:
+        _leave(ENDINGS[ended.number], SIGNALLED + ended.number)
+    except OSError as wrong:
+        # What is left in the buffer of stdout would be written, and fail, once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(wrong, BrokenPipeError):  # `ktrig info | head` is not an error of ours.
+            _leave(f"{wrong.filename or 'cannot write the output'}: {wrong.strerror}", 1)
         sys.exit(1)
+    sys.exit(code)
+
+
+def _leave(why: str, code: int) -> None:
+    click.echo(f"ktrig: {why}", err=True)
+    sys.exit(code)
+
+
+def _usage(wrong: click.UsageError) -> str:
+    """Say in one line what is wrong with the arguments, and where to read on."""
+    command = wrong.ctx.command_path if wrong.ctx else "ktrig"
+    message = " ".join(wrong.format_message().split()).rstrip(".")
+    return f"{message}; see {command} --help"
+
+
+def _take_signals() -> None:
+    """Let signals end us in good order; those that our caller ignores (nohup, `&` in a script) stay ignored."""
+    for number in ENDINGS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    # The first one ends us; more of them while we clean up, which takes a second or two, change nothing.
+    for other in ENDINGS:
+        signal.signal(other, signal.SIG_IGN)
+    raise Ended(number)
