@@ -97,6 +97,7 @@ class MonitorCollector(Collector):
     def _values(self, now: Snapshot) -> dict[str, Mapping[str, float]]:
         """Return for each metric its values by label ('' if it has none)."""
         counts = now.counts
+        stages = {"source": now.source, "l0": now.l0, "monitor": now.monitor}
         return {
             "ktrig_spill_position_seconds": {"": now.position_s},
             "ktrig_beam_intensity_hertz": {"": now.intensity_hz},
@@ -106,8 +107,8 @@ class MonitorCollector(Collector):
             "ktrig_l0_after_downscaling": {n: float(now.after_seen[row]) for n, row in self._lines.items()},
             "ktrig_l0_entries": {k: v for k, v in counts.account.items() if k != "words"},
             "ktrig_l0_triggers": {"": now.triggers_seen},
-            "ktrig_blocks": {"source": now.source.blocks, "l0": now.l0.blocks},
-            "ktrig_stage_busy_seconds": {"source": now.source.busy_s, "l0": now.l0.busy_s},
+            "ktrig_blocks": {name: totals.blocks for name, totals in stages.items()},
+            "ktrig_stage_busy_seconds": {name: totals.busy_s for name, totals in stages.items()},
         }
 
 
@@ -130,7 +131,7 @@ class MetricsServer:
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as wrong:
-            raise MetricsError(f"--metrics {address}: {wrong.strerror}; choose another port") from None
+            raise MetricsError(f"--metrics {address}: {wrong.strerror}; choose another HOST:PORT") from None
         self.url = f"http://{host}:{self._server.server_port}/metrics"
 
     def close(self) -> None:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams import memory
-from streams.catalogue import load_menu
+from streams.catalogue import load_menu, names
 from streams.report import Report
 from streams.spill.reader import SpillReader
 from streams.stages.exchange import L0Output
 from streams.stages.l0 import L0Stage
 from streams.stages.monitor import MonitorStage
 from streams.stages.source import FileSource
-from trigger.experiment import Experiment
+from trigger.errors import KtrigError
+from trigger.experiment import Experiment, ExperimentError
 from trigger.frames import BLOCK_FRAMES
 from trigger.menu import Menu
+
+
+class ReplayError(KtrigError):
+    """A spill that cannot be replayed as asked."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,26 @@ def make_request(
     metrics: str | None,
     block_frames: int = BLOCK_FRAMES,
 ) -> Request:
-    """Open the spill and the menu to see that they fit. Raises KtrigError that names what does not."""
+    """Open the spill, the menu and the profile (by default that of the spill's experiment) to see that they fit.
+
+    Raises KtrigError that names what does not.
+    """
     with SpillReader(spill) as reader:
         experiment = reader.header.experiment
         detectors = reader.detectors
+    if profile is None and experiment not in names("experiments"):
+        raise ReplayError(
+            f"{spill}: is of the experiment {experiment!r}, of which ktrig has no profile; name yours with "
+            "--experiment"
+        )
     loaded, known = load_menu(menu, profile or experiment)
+    if known.name != experiment:
+        raise ReplayError(f"{spill}: is of the experiment {experiment!r}, the profile is of {known.name!r}")
     for name in detectors:
-        known.find(name)
+        try:
+            known.find(name)
+        except ExperimentError as wrong:
+            raise ReplayError(f"{spill}: {wrong}") from None
     return Request(spill, loaded, known, speed, metrics, block_frames)
 
 

@@ -28,7 +28,6 @@ def build_report(
     experiment: Experiment,
     verdicts: list[LineActivity],
     elapsed_s: float,
-    monitor_busy_s: float,
 ) -> Report:
     """Put a finished spill together. Rates are per second between the first and last frame with primitives."""
     assert end.l0 is not None
@@ -41,6 +40,7 @@ def build_report(
     total, total_error = rates.rate(now.triggers_seen, now.beam_s)
     lost = ledger.lost_in_transport(end, now.counts, now.triggers_seen)
     spill_s = now.start.n_frames * FRAME_S
+    stages = {"source": end.source, "l0": end.l0, "monitor": now.monitor}
     return {
         "experiment": experiment.name,
         "run": now.start.run,
@@ -61,8 +61,9 @@ def build_report(
         "missing_blocks": end.missing_blocks,
         "malformed_messages": end.malformed,
         "ledger": {a.name: a.as_dict() for a in accounts},
-        "ledger_closed": all(a.closed for a in accounts) and (lost == 0) == (end.missing_blocks == 0),
-        "stage_busy_s": {"source": end.source.busy_s, "l0": end.l0.busy_s, "monitor": monitor_busy_s},
+        "ledger_closed": all(a.closed for a in accounts) and lost == end.missing_blocks == 0,
+        "blocks": {name: totals.blocks for name, totals in stages.items()},
+        "stage_busy_s": {name: totals.busy_s for name, totals in stages.items()},
     }
 
 
@@ -136,7 +137,9 @@ def _line_table(report: Report) -> Table:
 
 
 def _notes(report: Report) -> Iterator[str]:
-    """Say why lines are inactive or lack a veto, each reason once."""
+    """Say why there are no rates, why lines are inactive or lack a veto; each reason once."""
+    if report["beam_s"] == 0:
+        yield "the spill has no primitives, so there are no rates"
     reasons: dict[str, list[str]] = {}
     for line in report["lines"]:
         for reason in [line["reason"]] if not line["active"] else line["unapplied"]:

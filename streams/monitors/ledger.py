@@ -42,8 +42,9 @@ class Account:
 def lost_in_transport(end: SpillEnd, counts: L0Counts, triggers_seen: int) -> int:
     """Primitives and triggers that one stage sent and the next did not get."""
     assert end.l0 is not None
-    primitives = sum(end.source.primitives.values()) - sum(end.l0.primitives.values())
-    return abs(primitives) + abs(counts.account["triggers"] - triggers_seen)
+    sent, came = end.source.primitives, end.l0.primitives
+    primitives = sum(abs(sent.get(name, 0) - came.get(name, 0)) for name in sent.keys() | came.keys())
+    return primitives + abs(counts.account["triggers"] - triggers_seen)
 
 
 def l0_entries(menu: Menu, end: SpillEnd, counts: L0Counts, triggers_seen: int) -> Account:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class Snapshot:
 
     frames: seen so far. after_seen: triggers with each row's flag as they arrived, int64[17]. triggers_seen: their
     number. intensity_hz: beam particles a second in the last block. span: first and last frame with primitives.
+    source, l0, monitor: what the stages have done.
     """
 
     start: SpillStart
@@ -45,6 +46,7 @@ class Snapshot:
     span: tuple[int, int] | None
     source: StageTotals
     l0: StageTotals
+    monitor: StageTotals
 
     @property
     def position_s(self) -> float:
@@ -61,7 +63,9 @@ def fresh(start: SpillStart) -> Snapshot:
     """Return the state at the start of a spill."""
     rows = np.zeros(N_ROWS, np.int64)
     counts = L0Counts(rows, rows, rows, dict.fromkeys(ACCOUNTS, 0))
-    return Snapshot(start, 0, counts, rows, 0, 0.0, None, StageTotals(), StageTotals())
+    return Snapshot(
+        start, 0, counts, rows, 0, 0.0, None, StageTotals.of(start), StageTotals.of(start), StageTotals()
+    )
 
 
 def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot:
@@ -79,6 +83,7 @@ def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot
         span=span or now.span,
         source=output.source,
         l0=output.l0,
+        monitor=replace(now.monitor, blocks=now.monitor.blocks + (output.n_frames > 0)),
     )
 
 
@@ -100,12 +105,13 @@ def rate(count: int, time_s: float) -> tuple[float, float]:
 
 
 def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) -> tuple[float, float]:
-    """Return (rate, statistical error) in Hz after a downscaling that keeps exactly 1 of `downscaling`.
+    """Return (rate, error) in Hz after a downscaling that keeps every nth firing, n = `downscaling`.
 
-    Counting every nth of a Poisson stream: the variance is that of the stream over n^2, and 1/12 for where in
-    a step of n the spill ended (it begins at a known place: a uniform remainder below one).
+    The error is the root mean square distance from the rate before over n. Two parts: the Poisson spread of the
+    firings, and the 0 to n - 1 firings behind the last one kept, whose mean square is (n - 1)(2n - 1)/6 when
+    each number is as likely.
     """
     if time_s <= 0:
         return 0.0, 0.0
-    variance = max(before, 1) / downscaling**2 + (1 - 1 / downscaling**2) / 12
-    return after / time_s, math.sqrt(variance) / time_s
+    remainder = (downscaling - 1) * (2 * downscaling - 1) / 6
+    return after / time_s, math.sqrt(max(before, 1) + remainder) / downscaling / time_s

@@ -60,6 +60,11 @@ class StageTotals:
     primitives: dict[str, Count] = field(default_factory=dict)
     busy_s: FiniteFloat = 0.0
 
+    @classmethod
+    def of(cls, start: SpillStart) -> StageTotals:
+        """Return the totals at the start of a spill."""
+        return cls(primitives=dict.fromkeys(start.detectors, 0))
+
     def add(self, block: Block) -> None:
         """Count a block."""
         self.blocks += 1

@@ -22,7 +22,7 @@ class L0Stage:
     def __init__(self, start: SpillStart, menu: Menu, experiment: Experiment) -> None:
         registers = compile_registers(menu, experiment, start.detectors)
         self._processor = L0Processor(registers, experiment.inputs)
-        self.totals = StageTotals()
+        self.totals = StageTotals.of(start)
 
     def process(self, block: Block, source: StageTotals) -> L0Output:
         """Take a block; return the triggers that it settles."""

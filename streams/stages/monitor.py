@@ -25,7 +25,6 @@ class MonitorStage:
         self._snapshot = rates.fresh(start)
         self._collector = MonitorCollector(menu, experiment, self.verdicts, self._snapshot)
         self._server: MetricsServer | None = None
-        self._busy_s = 0.0
 
     def serve(self, address: str) -> str:
         """Serve metrics at HOST:PORT; return the address of the page. Raises MetricsError."""
@@ -35,17 +34,15 @@ class MonitorStage:
     def update(self, output: L0Output) -> float:
         """Take L0's answer to a block; return the fraction of the spill that is done."""
         began = time.perf_counter()
-        self._snapshot = rates.advance(self._snapshot, output, self._experiment)
-        self._collector.snapshot = self._snapshot
-        self._busy_s += time.perf_counter() - began
-        return self._snapshot.frames / max(self._snapshot.start.n_frames, 1)
+        now = rates.advance(self._snapshot, output, self._experiment)
+        now.monitor.busy_s += time.perf_counter() - began
+        self._snapshot = self._collector.snapshot = now
+        return now.frames / max(now.start.n_frames, 1)
 
     def finish(self, end: SpillEnd, clock: Callable[[], float] = time.monotonic) -> dict[str, Any]:
         """Settle the spill; return its report."""
         elapsed_s = clock() - end.anchor_s
-        return build_report(
-            self._snapshot, end, self._menu, self._experiment, self.verdicts, elapsed_s, self._busy_s
-        )
+        return build_report(self._snapshot, end, self._menu, self._experiment, self.verdicts, elapsed_s)
 
     def close(self) -> None:
         """Stop serving metrics."""

@@ -28,12 +28,12 @@ class FileSource:
         self._reader = SpillReader(path)
         self._block_frames = block_frames
         self._pacer = Pacer(speed, check)
-        self.totals = StageTotals()
         header = self._reader.header
         self.start = SpillStart(
             header.experiment, header.run, header.burst, header.sob_unix_ns, header.n_frames,
             tuple(self._reader.detectors),
         )  # fmt: skip
+        self.totals = StageTotals.of(self.start)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks when they are due; the clock starts at the first call."""
