@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 PROGRESS_S: Final = 0.1
 """Time between two reports of progress."""
 
-LINGER_MS: Final = 1000
-"""Time that the last acknowledgements get to leave."""
-
 
 class Supervisor:
     """A stage's line to the process that started it: small msgpack maps both ways."""
@@ -74,16 +71,14 @@ def run_stage(step: Step, request: Request, endpoints: dict[str, str], connectio
     """Run one stage; an error is told to the supervisor. The entry point of the child processes."""
     supervisor = Supervisor(connection)
     context = zmq.Context()
-    linger_ms = 0
     try:
         step(request, endpoints, supervisor, context)
-        linger_ms = LINGER_MS
     except Stopped:
         supervisor.tell(stopped=True)
     except KtrigError as wrong:
         supervisor.tell(error=str(wrong))
     finally:
-        context.destroy(linger_ms)
+        context.term()
         connection.close()
 
 
@@ -92,8 +87,10 @@ def source_step(
 ) -> None:
     """Play the file to L0."""
     menu = request.menu.hash
-    with closing(FileSource(request.spill, request.speed, request.block_frames, supervisor.check)) as source:
-        sender = Sender(context, endpoints["l0"], supervisor.stopped)
+    with (
+        closing(FileSource(request.spill, request.speed, request.block_frames, supervisor.check)) as source,
+        closing(Sender(context, endpoints["l0"], supervisor.stopped)) as sender,
+    ):
         sender.send(source.start.message(menu))
         supervisor.tell(ready=True)
         supervisor.wait_for_go()
@@ -110,29 +107,28 @@ def l0_step(
     # Compiling the kernels is the slow part of starting, so only the process that needs them imports them.
     from streams.stages.l0 import L0Stage
 
-    receiver = Receiver(context, endpoints["l0"], supervisor.stopped)
-    sender = Sender(context, endpoints["monitor"], supervisor.stopped)
     menu = request.menu.hash
-    message = receiver.receive()
-    start = SpillStart.of(message)
-    stage = L0Stage(start, request.menu, request.experiment)
-    sender.send(start.message(menu))
-    receiver.acknowledge(message)
-    supervisor.tell(ready=True)
-    last: L0Output | None = None
-    while True:
+    with (
+        closing(Receiver(context, endpoints["l0"], supervisor.stopped)) as receiver,
+        closing(Sender(context, endpoints["monitor"], supervisor.stopped)) as sender,
+    ):
         message = receiver.receive()
-        if message.kind == exchange.END:
-            break
-        block, source_totals = exchange.read_block(message)
-        last = stage.process(block, source_totals)
+        start = SpillStart.of(message)
+        stage = L0Stage(start, request.menu, request.experiment)
+        sender.send(start.message(menu))
         receiver.acknowledge(message)
-        sender.send(exchange.output_message(last, start, menu))
-    end = exchange.read_end(message)
-    sender.send(exchange.output_message(stage.finish(last, end), start, menu))
-    sender.send(exchange.end_message(stage.end(end, receiver.missing, receiver.malformed), start, menu))
-    sender.drain()
-    receiver.acknowledge(message)
+        supervisor.tell(ready=True)
+        last: L0Output | None = None
+        while (message := receiver.receive()).kind != exchange.END:
+            block, source_totals = exchange.read_block(message)
+            last = stage.process(block, source_totals)
+            receiver.acknowledge(message)
+            sender.send(exchange.output_message(last, start, menu))
+        end = exchange.read_end(message)
+        sender.send(exchange.output_message(stage.finish(last, end), start, menu))
+        sender.send(exchange.end_message(stage.end(end, receiver.missing, receiver.malformed), start, menu))
+        sender.drain()
+        receiver.acknowledge(message)
 
 
 def monitor_step(
@@ -141,34 +137,29 @@ def monitor_step(
     """Count, serve metrics, and report at the end."""
     from streams.stages.monitor import MonitorStage
 
-    receiver = Receiver(context, endpoints["monitor"], supervisor.stopped)
-    message = receiver.receive()
-    stage = MonitorStage(SpillStart.of(message), request.menu, request.experiment)
-    try:
-        if request.metrics:
-            supervisor.tell(metrics_url=stage.serve(request.metrics))
-        receiver.acknowledge(message)
-        supervisor.tell(ready=True)
-        told = time.monotonic()
-        while True:
-            message = receiver.receive()
-            if message.kind == exchange.END:
-                break
-            done = stage.update(exchange.read_output(message))
+    with closing(Receiver(context, endpoints["monitor"], supervisor.stopped)) as receiver:
+        message = receiver.receive()
+        start = SpillStart.of(message)
+        with closing(MonitorStage(start, request.menu, request.experiment)) as stage:
+            if request.metrics:
+                supervisor.tell(metrics_url=stage.serve(request.metrics))
             receiver.acknowledge(message)
-            if time.monotonic() - told >= PROGRESS_S:
-                told = time.monotonic()
-                supervisor.tell(progress=done)
-        end = exchange.read_end(message)
-        end = replace(
-            end,
-            missing_blocks=end.missing_blocks + receiver.missing,
-            malformed=end.malformed + receiver.malformed,
-        )
-        supervisor.tell(report=stage.finish(end))
-        receiver.acknowledge(message)
-    finally:
-        stage.close()
+            supervisor.tell(ready=True)
+            told = time.monotonic()
+            while (message := receiver.receive()).kind != exchange.END:
+                done = stage.update(exchange.read_output(message))
+                receiver.acknowledge(message)
+                if time.monotonic() - told >= PROGRESS_S:
+                    told = time.monotonic()
+                    supervisor.tell(progress=done)
+            end = exchange.read_end(message)
+            end = replace(
+                end,
+                missing_blocks=end.missing_blocks + receiver.missing,
+                malformed=end.malformed + receiver.malformed,
+            )
+            supervisor.tell(report=stage.finish(end))
+            receiver.acknowledge(message)
 
 
 STAGES: dict[str, Step] = {"monitor": monitor_step, "l0": l0_step, "source": source_step}

@@ -27,6 +27,9 @@ STRANGER_MESSAGES: Final = 1000
 
 MAX_ANSWER_BYTES: Final = 1024
 
+LINGER_MS: Final = 1000
+"""Time that the last acknowledgements get to leave when a receiver is closed."""
+
 POLL_MS: Final = 200
 """How often a waiting stage looks whether it should stop."""
 
@@ -144,6 +147,7 @@ class Receiver:
         self._credit_bytes = credit_bytes
         self._socket = _socket(context, zmq.ROUTER, MAX_MESSAGE_BYTES)
         self._socket.rcvhwm = STRANGER_MESSAGES
+        self._socket.linger = LINGER_MS
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as wrong:
