@@ -1,0 +1,95 @@
+"""What all tests share: a temporary folder of their own, a check that nothing is left behind, a small spill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.catalogue import load_experiment
+from streams.simulate.settings import SimulationSettings
+from streams.simulate.write import write_spill
+
+LIMIT_S = 5.0
+"""Time that what a test started gets to go away."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+PROC = Path("/proc")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for temporary files of these tests and of all processes that they start; it marks them as ours."""
+    folder = tmp_path_factory.mktemp("t")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(temporary_folder: Path) -> Iterator[None]:
+    """Fail a test that leaves a thread, a process, a socket or a folder of ktrig's."""
+    before = {*threading.enumerate(), *_sockets()}
+    yield
+    deadline = time.monotonic() + LIMIT_S
+    while left := [*_left_behind(temporary_folder, before)]:
+        if time.monotonic() > deadline:
+            pytest.fail("left behind: " + ", ".join(left))
+        threading.Event().wait(0.01)
+
+
+def _left_behind(folder: Path, before: set[object]) -> Iterator[str]:
+    yield from (str(thread) for thread in threading.enumerate() if thread not in before)
+    yield from (str(path) for path in folder.glob("ktrig-*"))
+    yield from (socket for socket in _sockets() if socket not in before)
+    yield from _processes(folder)
+
+
+def _sockets() -> list[str]:
+    """Sockets of this process, by their number in the system."""
+    links = []
+    for descriptor in (PROC / "self" / "fd").glob("*"):
+        try:
+            links.append(str(descriptor.readlink()))
+        except OSError:
+            continue
+    return [link for link in links if link.startswith("socket:")]
+
+
+def _processes(folder: Path) -> Iterator[str]:
+    """Processes with our temporary folder in their environment; Python's own tracker of resources may stay."""
+    mark = f"TMPDIR={folder}".encode()
+    for process in PROC.glob("[0-9]*"):
+        try:
+            ours = mark in (process / "environ").read_bytes().split(b"\0")
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if ours and process.name != str(os.getpid()) and "resource_tracker" not in command:
+            yield f"process {process.name} ({command.strip()})"
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    """Undo what the command line does to signals."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated spill of 20 ms at 50 MHz: four blocks, all lines of the menu fire."""
+    path = tmp_path_factory.mktemp("spill") / "spill.h5"
+    settings = SimulationSettings(intensity_mhz=50.0, duration_s=0.02, seed=1)
+    write_spill(path, settings, load_experiment("na62"), run=8764, burst=500)
+    return path

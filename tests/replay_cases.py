@@ -1,0 +1,214 @@
+"""Replays for tests: stages as threads, `ktrig` as a process, and what of a report does not depend on the clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import zmq
+
+from streams.replay import Request, make_request
+from streams.report import Report
+from streams.spill.writer import SpillWriter
+from streams.stages import exchange
+from streams.stages.exchange import L0Output, SpillEnd
+from streams.stages.processes import STAGES, Step, run_stage
+from streams.wire.link import Receiver
+from trigger.frames import Block, FrameStream
+
+KTRIG = Path(sys.executable).with_name("ktrig")
+
+LIMIT_S = 30.0
+"""Longest that a test waits for anything."""
+
+OF_THE_CLOCK = ("elapsed_s", "achieved_speed", "stage_busy_s", "peak_pss_mib", "blocks")
+"""What of a report depends on the clock, the machine and the size of blocks."""
+
+
+def wait_until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+    """Return what the condition gives, once that is true."""
+    deadline = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        threading.Event().wait(0.005)
+    return value
+
+
+def request(spill: Path, **changes: Any) -> Request:
+    """Return a request to replay a spill with the menu of 2018, as fast as it goes."""
+    options: dict[str, Any] = {"menu": "na62-2018", "profile": None, "speed": None, "metrics": None}
+    return make_request(spill, **(options | changes))
+
+
+def physics(report: Report) -> Report:
+    """Return what of a report depends on the spill and the menu alone."""
+    return {key: value for key, value in report.items() if key not in OF_THE_CLOCK}
+
+
+def write(path: Path, streams: Mapping[str, FrameStream], n_frames: int, experiment: str = "na62") -> Path:
+    """Write a spill file of these streams."""
+    with SpillWriter(
+        path,
+        experiment=experiment,
+        run=1,
+        burst=2,
+        sob_unix_ns=0,
+        simulated=True,
+        provenance={},
+        detectors=list(streams),
+    ) as writer:
+        if n_frames:
+            writer.write(Block(0, n_frames, streams))
+    return path
+
+
+def random_streams(detectors: Sequence[str], n_frames: int, n_words: int) -> dict[str, FrameStream]:
+    """Return a stream of `n_words` words for each detector."""
+    rng = np.random.default_rng(1)
+    return {
+        name: FrameStream.pack(
+            np.sort(rng.integers(0, n_frames << 16, n_words)),
+            rng.integers(1, 1 << 15, n_words).astype(np.uint16),
+            0,
+            n_frames,
+        )
+        for name in detectors
+    }
+
+
+class StageFailed(Exception):  # noqa: N818 - it is what happened, not what went wrong here
+    """What a stage told of its end."""
+
+
+@contextmanager
+def zmq_context() -> Iterator[zmq.Context[Any]]:
+    """A context that is terminated at the end, when its sockets must be closed."""
+    context = zmq.Context()
+    try:
+        yield context
+    finally:
+        context.destroy(linger=0)
+
+
+class Threads:
+    """The stages of a replay as threads of this process, with the same links as between processes.
+
+    told: what the stages told, in the order of arrival, as (stage, message).
+    """
+
+    def __init__(self, folder: Path, request: Request, stages: Mapping[str, Step] = STAGES) -> None:
+        self.endpoints = {name: f"ipc://{folder}/{name}" for name in ("l0", "monitor")}
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self._pipes = {}
+        self._threads = []
+        for name, step in stages.items():
+            ours, theirs = Pipe()
+            self._pipes[name] = ours
+            self._threads.append(
+                threading.Thread(target=run_stage, args=(step, request, self.endpoints, theirs), name=name)
+            )
+        for thread in self._threads:
+            thread.start()
+
+    def listen(self, key: str, name: str) -> Any:
+        """Wait until the stage `name` tells `key`; an error of a stage is raised."""
+        while True:
+            for told_by, what in self.told:
+                if told_by == name and key in what:
+                    return what[key]
+            for stage, pipe in self._pipes.items():
+                if pipe.poll(0.01):
+                    try:
+                        self.told.append((stage, msgpack.unpackb(pipe.recv_bytes())))
+                    except EOFError:
+                        continue
+            errors = [what["error"] for _stage, what in self.told if "error" in what]
+            if errors:
+                raise StageFailed(errors[0])
+
+    def order(self, name: str, **what: bool) -> None:
+        """Order something of a stage."""
+        self._pipes[name].send_bytes(msgpack.packb(what))
+
+    def close(self) -> None:
+        """Stop the stages."""
+        for name in self._pipes:
+            try:
+                self.order(name, stop=True)
+            except OSError:
+                continue
+        for thread in self._threads:
+            thread.join(LIMIT_S)
+        for pipe in self._pipes.values():
+            pipe.close()
+
+
+@contextmanager
+def stages_as_threads(
+    folder: Path, request: Request, stages: Mapping[str, Step] = STAGES
+) -> Iterator[Threads]:
+    """Run stages as threads, stopped at the end."""
+    threads = Threads(folder, request, stages)
+    try:
+        yield threads
+    finally:
+        threads.close()
+
+
+def replay_threads(folder: Path, request: Request, stages: Mapping[str, Step] = STAGES) -> Report:
+    """Replay with the stages as threads."""
+    with stages_as_threads(folder, request, stages) as threads:
+        for name in stages:
+            threads.listen("ready", name)
+        threads.order("source", go=True)
+        report: Report = threads.listen("report", "monitor")
+        return report
+
+
+def record(folder: Path, request: Request) -> tuple[list[L0Output], SpillEnd]:
+    """Return what comes out of L0, as its monitor would get it."""
+    outputs = []
+    deadline = time.monotonic() + LIMIT_S
+    stages = {name: step for name, step in STAGES.items() if name != "monitor"}
+    with (
+        zmq_context() as context,
+        closing(
+            Receiver(context, f"ipc://{folder}/monitor", lambda: time.monotonic() > deadline)
+        ) as receiver,
+        stages_as_threads(folder, request, stages) as threads,
+    ):
+        receiver.acknowledge(receiver.receive())
+        threads.listen("ready", "source")
+        threads.order("source", go=True)
+        while (message := receiver.receive()).kind != exchange.END:
+            outputs.append(exchange.read_output(message))
+            receiver.acknowledge(message)
+        receiver.acknowledge(message)
+        end = exchange.read_end(message)
+    return outputs, end
+
+
+@contextmanager
+def started(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start `ktrig` as the leader of a group of processes, as a terminal does; nothing of it outlives the block."""
+    with subprocess.Popen(
+        [KTRIG, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
