@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from trigger.frames import Block, FrameStream
-from trigger.l0.processor import L0Processor, Triggers, join_triggers
+from trigger.l0.processor import L0Processor
+from trigger.l0.triggers import Triggers, join_triggers
 from trigger.l0.registers import CONTROL, IGNORE, N_DETECTORS, N_ROWS, L0Registers
 
 DETECTORS = tuple("ABCDEFG")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.spill.order import check, well_formed
+from trigger.order import check, well_formed
 from trigger.clock import LSB_PER_FRAME
 from trigger.frames import FrameError, FrameStream, join
 

@@ -16,7 +16,7 @@ from naive_l0 import NaiveL0, frames_of
 from streams.cli.verify import WIDTH, command
 from streams.formats.golden_l0 import DETECTORS, GoldenError, read
 from trigger.l0.comparison import Difference, compare, decode, explain
-from trigger.l0.processor import Triggers
+from trigger.l0.triggers import Triggers
 from trigger.l0.registers import CONTROL
 
 GOLDEN = Path(__file__).parent / "golden_l0"

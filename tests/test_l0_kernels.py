@@ -16,8 +16,8 @@ from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS
 from trigger.l0.vector import LANES
 
 FRAME_SLOTS = {bits: 256 << bits for bits in range(4)}
-PHYSICS = int(alignment.REFERENCE)
-CONTROL_BIT = int(alignment.CONTROL)
+PHYSICS = int(alignment.PHYSICS_MASKS)
+CONTROL_BIT = int(alignment.CONTROL_MASK)
 
 seeded = settings(deadline=None, derandomize=True, max_examples=60)
 seeds = st.integers(0, 2**32)
@@ -85,7 +85,7 @@ def test_a_mask_fires_where_all_bits_agree_and_the_tag_allows_it(seed: int) -> N
     fired, sums = np.full(n + 2, 99, np.uint64), np.full(N_ROWS, 99)
     s, m, d = (np.ascontiguousarray(a).view(np.uint64).reshape(-1, 2) for a in (words, mask, dontcare))
     low, high = np.ascontiguousarray(s[:, 0]), np.ascontiguousarray(s[:, 1])
-    coincidence.test_masks(low, high, allowed, n, active, m, d, fired, sums)
+    coincidence.fire_masks(low, high, allowed, n, active, m, d, fired, sums)
     met = ((words[:, None] | dontcare) == mask).all(axis=2)
     expected = [[bool(met[i, k]) and bool(int(allowed[i]) >> k & 1) for k in active] for i in range(n)]
     assert [[bool(int(f) >> int(k) & 1) for k in active] for f in fired[:n]] == expected
@@ -255,6 +255,6 @@ def test_each_row_has_a_bit_of_its_own(row: int) -> None:
     fired, sums = np.zeros(1, np.uint64), np.zeros(N_ROWS, np.int64)
     nothing = np.zeros((N_ROWS, 2), np.uint64)
     none = np.zeros(1, np.uint64)
-    coincidence.test_masks(none, none, allowed, 1, np.arange(N_ROWS), nothing, nothing, fired, sums)
+    coincidence.fire_masks(none, none, allowed, 1, np.arange(N_ROWS), nothing, nothing, fired, sums)
     assert fired[0] == 1 << row
     assert sums.nonzero()[0].tolist() == [row]

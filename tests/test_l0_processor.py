@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from l0_cases import DETECTORS, ERA_FRAMES, FIRED, FRAME, TICK, Hit
 
+from trigger.frames import Block, FrameStream
 from trigger.l0.processor import L0Error, L0Processor
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS, L0Registers
 
@@ -266,3 +267,25 @@ def test_more_detectors_than_inputs_are_refused() -> None:
 
 def test_a_burst_without_frames_has_no_triggers() -> None:
     assert len(l0_cases.run(L0Processor(l0_cases.registers(), DETECTORS, keep_slots=True), [])) == 0
+
+
+def block_with(offsets: list[int], words: list[int], n_frames: int) -> Block:
+    stream = FrameStream(0, np.array(offsets, np.int64), np.array(words, np.uint32))
+    return Block(0, n_frames, {DETECTORS[REFERENCE]: stream})
+
+
+@pytest.mark.parametrize(
+    ("offsets", "words", "n_frames", "said"),
+    [
+        ([0, 2], [0x4000_0009, 0x4000_0003], 1, "not sorted by time"),
+        ([0, 3, 1], [0x4000_0003], 2, "offsets"),
+        ([0, 1], [0x4000_0003], 100_000, "not those of the block"),
+        ([0, 5], [0x4000_0003], 1, "offsets do not run"),
+    ],
+)
+def test_a_stream_that_the_kernel_could_not_take_is_refused_by_name(
+    offsets: list[int], words: list[int], n_frames: int, said: str
+) -> None:
+    processor = L0Processor(l0_cases.registers(), DETECTORS)
+    with pytest.raises(L0Error, match=f"^{DETECTORS[REFERENCE]}: .*{said}"):
+        processor.process(block_with(offsets, words, n_frames))

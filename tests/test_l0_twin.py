@@ -13,7 +13,8 @@ from l0_cases import DETECTORS, ERA_FRAMES, FIRED, FRAME, RAM_SLOTS, TICK
 from naive_l0 import NaiveL0, frames_of
 
 from trigger.frames import Block
-from trigger.l0.processor import ACCOUNTS, L0Processor, Triggers
+from trigger.l0.processor import L0Processor
+from trigger.l0.triggers import ACCOUNTS, Triggers
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS, L0Registers
 
 checked = settings(deadline=None, derandomize=True, max_examples=100)

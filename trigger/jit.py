@@ -5,7 +5,10 @@ a stage has said that it is ready. No `fastmath`: decisions are made in these ke
 `NUMBA_DISABLE_JIT=1` the decorated function is plain Python.
 """
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -15,6 +18,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy", "fastmath": False}
 
 
+@cache
+def _digest(folder: Path) -> str:
+    """Hash the sources that a kernel in `folder` may be made of: those beside it, and those beside this file."""
+    content = hashlib.sha256()
+    for source in sorted({*folder.glob("*.py"), *Path(__file__).parent.glob("*.py")}):
+        content.update(source.read_bytes())
+    return content.hexdigest()[:16]
+
+
 def kernel(signature: str) -> Callable[[F], F]:
     """Compile a function for the argument types of `signature`, in numba's notation.
 
@@ -22,6 +34,10 @@ def kernel(signature: str) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
+        # numba renews its cache when the file of the kernel changes, and looks at no other; but constants and
+        # inlined functions of other files are part of the machine code. The name is part of the cache's key.
+        folder = Path(function.__code__.co_filename).parent
+        function.__qualname__ += f".{_digest(folder)}"
         try:
             return cast(F, numba.njit(signature, cache=True, **_FLAGS)(function))
         except RuntimeError as error:

@@ -16,8 +16,9 @@ from streams.simulate.settings import SimulationSettings
 from trigger.clock import FRAME_S
 from trigger.errors import KtrigError
 from trigger.frames import Block
-from trigger.l0.processor import L0Processor, Triggers, join_triggers
+from trigger.l0.processor import L0Processor
 from trigger.l0.registers import L0Registers, compile_registers
+from trigger.l0.triggers import Triggers, join_triggers
 
 MENU: Final = "na62-2018"
 SEED: Final = 1

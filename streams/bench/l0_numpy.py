@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from trigger.clock import FRAME_BITS, TICK_BITS, TICKS_PER_FRAME
 from trigger.errors import KtrigError
 from trigger.frames import ID_SHIFT, TIME_MASK, Block, FrameStream, join
-from trigger.l0.processor import Triggers, join_triggers
+from trigger.l0.alignment import CALIBRATION, ID_ONE
 from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS, L0Registers
+from trigger.l0.triggers import CONTROL_WORD, PHYSICS_WORD, Triggers, join_triggers
 
 CHUNK_FRAMES: Final = 32
 """Frames computed at a time; of 8 to 256 the fastest, within 10%, for a nominal spill."""
@@ -32,8 +33,6 @@ SLOT_ADDRESSES: Final = 16384
 ERA_TICKS: Final = 2048
 """Neighbour slots are not seen across a multiple of this."""
 
-FIRST_ID: Final = np.uint32(1 << ID_SHIFT)
-CALIBRATION: Final = np.uint32(0x8000 << ID_SHIFT)
 REFERENCE_TAG, CONTROL_TAG = 1, 2
 
 
@@ -83,11 +82,11 @@ class L0Numpy:
         for d, stream in streams.items():
             piece = stream.cut(base, min(end + 1, stop))
             slot = self._slots(piece)
-            held = (piece.words >= FIRST_ID) & (piece.words < CALIBRATION)
+            held = (piece.words >= ID_ONE) & (piece.words < CALIBRATION)
             table[slot[held], d] = piece.words[held]
             if d in tagged:
                 low, high = piece.offsets[begin - base], piece.offsets[end - base]
-                tags[slot[low:high][piece.words[low:high] >= FIRST_ID]] |= tagged[d]
+                tags[slot[low:high][piece.words[low:high] >= ID_ONE]] |= tagged[d]
         entry = np.flatnonzero(tags)
         tag = tags[entry]
         tick = (entry >> self._bits) + base * TICKS_PER_FRAME
@@ -159,7 +158,7 @@ class L0Numpy:
         rows = surviving @ (1 << self._rows)
         passed = np.flatnonzero(rows)
         flags = rows[passed] & ((1 << N_MASKS) - 1)
-        word = np.where(flags != 0, 0x01, 0) | np.where(rows[passed] >> CONTROL, 0x10, 0)
+        word = np.where(flags != 0, PHYSICS_WORD, 0) | np.where(rows[passed] >> CONTROL, CONTROL_WORD, 0)
         times = (tick[passed] << TICK_BITS) + fine[some][passed]
         return Triggers(
             times, flags.astype(np.uint16), word.astype(np.uint8), np.zeros((0, 3, LANES - 1), np.uint32)

@@ -14,7 +14,7 @@ from trigger.clock import TICK_BITS
 from trigger.errors import KtrigError
 from trigger.frames import BLOCK_FRAMES
 from trigger.l0.comparison import Difference, compare, explain, fields
-from trigger.l0.processor import Triggers
+from trigger.l0.triggers import Triggers
 
 WIDTH: Final = 80
 DISAGREES: Final = 1

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from trigger.clock import FRAME_BITS, TICK_BITS, TICKS_PER_FRAME
 from trigger.errors import KtrigError
 from trigger.frames import BLOCK_FRAMES, ID_SHIFT, Block, FrameStream
-from trigger.l0.processor import L0Processor, Triggers, join_triggers
+from trigger.l0.processor import L0Processor
 from trigger.l0.registers import CONTROL, MAX_FINE_TIME_BITS, N_DETECTORS, N_MASKS, N_ROWS, L0Registers
+from trigger.l0.triggers import Triggers, join_triggers
 from trigger.menu import MAX_TICK, MAX_TIME_CUT_LSB
 from trigger.toml_source import Path as Place
 from trigger.toml_source import Whole, dotted, shown

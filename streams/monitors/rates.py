@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from streams.stages.exchange import L0Counts, L0Output, SpillStart, StageTotals
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
-from trigger.l0.processor import ACCOUNTS, Triggers
 from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS
-
-CONTROL_WORD = 0x10
+from trigger.l0.triggers import ACCOUNTS, CONTROL_WORD, Triggers
 
 
 def count_rows(triggers: Triggers) -> NDArray[np.int64]:

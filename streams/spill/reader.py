@@ -11,9 +11,10 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from streams.spill import layout, order
+from streams.spill import layout
 from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
 from streams.spill.layout import SpillError, SpillHeader
+from trigger import order
 from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES, TIME_MASK, Block, FrameError, FrameStream
 

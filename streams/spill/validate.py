@@ -15,10 +15,11 @@ import h5py
 import numpy as np
 
 from streams import catalogue
-from streams.spill import layout, order
+from streams.spill import layout
 from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
 from streams.spill.layout import SpillError
 from streams.spill.reader import open_file
+from trigger import order
 from trigger.frames import ID_SHIFT, FrameError, FrameStream, Offsets
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from h5py import h5f, h5fd, h5g, h5p, h5s
 from numpy.typing import NDArray
 
-from streams.spill import layout, order
+from streams.spill import layout
 from streams.spill.layout import SpillError, SpillHeader
 from streams.spill.sink import Sink
+from trigger import order
 from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, join
 
 

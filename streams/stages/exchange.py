@@ -16,8 +16,8 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
 from trigger.clock import FRAME_BITS
 from trigger.frames import Block, FrameStream
-from trigger.l0.processor import ACCOUNTS, Triggers
 from trigger.l0.registers import N_DETECTORS, N_ROWS
+from trigger.l0.triggers import ACCOUNTS, Triggers
 
 START: Final = "sob"
 BLOCK: Final = "primitives"

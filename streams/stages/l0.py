@@ -11,8 +11,9 @@ import numpy as np
 from streams.stages.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
 from trigger.experiment import Experiment
 from trigger.frames import Block
-from trigger.l0.processor import L0Processor, Triggers
+from trigger.l0.processor import L0Processor
 from trigger.l0.registers import compile_registers
+from trigger.l0.triggers import Triggers
 from trigger.menu import Menu
 
 

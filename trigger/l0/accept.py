@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from trigger.jit import inline
-
-NONE: Final = np.uint64(0)
-ONE: Final = np.uint64(1)
+from trigger.l0.coincidence import NONE, ONE
 
 
 @inline

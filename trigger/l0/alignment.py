@@ -30,15 +30,12 @@ CALIBRATION: Final = np.uint32(0x8000_0000)
 """Words from here on are calibration primitives: they never enter the RAM."""
 
 TIME: Final = np.uint32(0xFFFF)
-ID_BITS: Final = np.uint32(16)
 
-REFERENCE: Final = np.uint64(0x0_FFFF)
+PHYSICS_MASKS: Final = np.uint64(0x0_FFFF)
 """Masks that an entry of the reference detector may fire, as bits: the 16 physics masks."""
 
-CONTROL: Final = np.uint64(0x1_0000)
+CONTROL_MASK: Final = np.uint64(0x1_0000)
 """Masks that an entry of the control detector may fire."""
-
-NONE: Final = np.uint64(0)
 
 FRAMES_PER_ERA: Final = 8
 """Frames between two boundaries that a neighbour slot cannot cross (2,048 ticks)."""
@@ -79,20 +76,22 @@ def merge_entries(
         c += is_c
         pairs += is_r & is_c
         here = np.int64(min(r_slot, c_slot))
-        last = _give_rows(here, before, last, n, is_r * REFERENCE | is_c * CONTROL, slot, allowed, row, near)
+        last = _give_rows(
+            here, before, last, n, is_r * PHYSICS_MASKS | is_c * CONTROL_MASK, slot, allowed, row, near
+        )
         n += np.uint64(here != before)
         before = here
     while r < r_end:
         here = np.int64((reference[r] & TIME) >> shift)
         if here != before:
-            last = _give_rows(here, before, last, n, REFERENCE, slot, allowed, row, near)
+            last = _give_rows(here, before, last, n, PHYSICS_MASKS, slot, allowed, row, near)
             n += np.uint64(1)
             before = here
         r += np.uint64(1)
     while c < c_end:
         here = np.int64((control[c] & TIME) >> shift)
         if here != before:
-            last = _give_rows(here, before, last, n, CONTROL, slot, allowed, row, near)
+            last = _give_rows(here, before, last, n, CONTROL_MASK, slot, allowed, row, near)
             n += np.uint64(1)
             before = here
         c += np.uint64(1)

@@ -24,7 +24,7 @@ def _hit(low: Any, high: Any, allowed: Any, mask: Any, free: Any, bit: Any) -> A
 
 
 @inline
-def test_masks(
+def fire_masks(
     low: Any, high: Any, allowed: Any, n: int, active: Any, mask: Any, dontcare: Any, fired: Any, sums: Any
 ) -> None:
     """Set bit m of fired[i] if mask m fires on entry i, for i < n; put the number of its firings in sums[m].

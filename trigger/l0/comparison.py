@@ -13,12 +13,12 @@ from typing import Final, Literal
 import numpy as np
 
 from trigger.clock import FRAME_BITS, TICK_BITS
-from trigger.l0.processor import Triggers
+from trigger.l0.triggers import CONTROL_WORD, PHYSICS_WORD, Triggers
 
 SLOTS: Final = ("N", "N-1", "N+1")
 """Slots of `Triggers.ids`, in order."""
 
-WORD_BITS: Final = {0x01: "physics", 0x10: "control"}
+WORD_BITS: Final = {PHYSICS_WORD: "physics", CONTROL_WORD: "control"}
 """Bits of the trigger word that this core can set."""
 
 

@@ -10,26 +10,24 @@ from trigger.clock import TICK_BITS, TICKS_PER_FRAME
 from trigger.jit import inline, kernel
 from trigger.l0.accept import accept_entries
 from trigger.l0.alignment import (
-    CONTROL,
+    CONTROL_MASK,
     FRAMES_PER_ERA,
-    REFERENCE,
+    PHYSICS_MASKS,
     fill_rows,
     first_slot,
     last_of_slot,
     merge_entries,
 )
-from trigger.l0.coincidence import NONE, test_masks
+from trigger.l0.coincidence import NONE, fire_masks
 from trigger.l0.registers import N_DETECTORS
+from trigger.l0.triggers import ACCOUNTS, CONTROL_WORD, PHYSICS_WORD
 from trigger.l0.vector import LANES, or_slots
 
 SLOT_ADDRESSES: Final = 16384
 """Depth of the alignment RAM; an entry with the address of the entry before it is skipped."""
 
-PHYSICS_WORD: Final = 0x01
-CONTROL_WORD: Final = 0x10
-
-# Places in `account`: the words of the reference and control streams, and what became of them.
-WORDS, _, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(9)
+# Places in `account`. DISCARDED is the processor's: words with ID 0 do not come here.
+WORDS, DISCARDED, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(len(ACCOUNTS))
 
 # Places in `setup`, and in `state` (the address of the entry processed last).
 FINE_TIME_BITS, REFERENCE_DETECTOR, CONTROL_DETECTOR, IGNORE_UNTIL = range(4)
@@ -95,9 +93,9 @@ def emit(
     """Write trigger number `at`; its fine time is that of word `lane` of its own slot (0 if the slot is empty)."""
     fine = rows[LANES * row + lane] & np.uint32(0xFF)
     times[at] = ((frame * TICKS_PER_FRAME + tick) << TICK_BITS) + np.int64(fine)
-    out_flags[at] = np.uint16(flags & REFERENCE)
-    word = PHYSICS_WORD if flags & REFERENCE else 0
-    out_words[at] = np.uint8(word + (CONTROL_WORD if flags & CONTROL else 0))
+    out_flags[at] = np.uint16(flags & PHYSICS_MASKS)
+    word = PHYSICS_WORD if flags & PHYSICS_MASKS else 0
+    out_words[at] = np.uint8(word + (CONTROL_WORD if flags & CONTROL_MASK else 0))
     if len(out_slots):
         for d in range(LANES):
             out_slots[at, 0, d] = rows[LANES * row + d]
@@ -160,13 +158,13 @@ def process_frames(
             for d in range(N_DETECTORS):
                 fill_edges(words[d], offsets[d], f, d, frame, n_slots, shift, era_slot, near, rows)
         for i in range(n):
-            timed_by_control = np.int64(allowed[i] == CONTROL)
+            timed_by_control = np.int64(allowed[i] == CONTROL_MASK)
             lane = control if timed_by_control else reference
             first = LANES * np.int64(row[i])
             or_slots(rows, first, lane, start, width, LANES * timed_by_control, low, high, np.int64(i))
         # After the slots are read: what is skipped must not change which detector gives the time.
         skipped = skip_entries(n, frame, setup, slot, allowed, state, account)
-        test_masks(low, high, allowed, n, active, mask, dontcare, fired, sums)
+        fire_masks(low, high, allowed, n, active, mask, dontcare, fired, sums)
         quiet = np.int64(0)
         for i in range(n):
             quiet += np.int64(fired[i] == NONE)
@@ -188,7 +186,7 @@ def process_frames(
         )
         for k in range(triggers):
             i = passed[k]
-            lane = control if allowed[i] == CONTROL else reference
+            lane = control if allowed[i] == CONTROL_MASK else reference
             at = total + k
             tick = slot[i] >> bits
             emit(at, frame, tick, lane, row[i], flags[k], rows, times, out_flags, out_words, out_slots)

@@ -9,37 +9,20 @@ choke they raise, dispatch latency and dead time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trigger import order
 from trigger.clock import TICKS_PER_FRAME
 from trigger.errors import KtrigError
-from trigger.frames import ID_SHIFT, Block, FrameStream
+from trigger.frames import Block, FrameError, FrameStream
 from trigger.l0 import kernel
+from trigger.l0.alignment import ID_ONE
 from trigger.l0.registers import N_DETECTORS, N_ROWS, L0Registers
+from trigger.l0.triggers import ACCOUNTS, Triggers, join_triggers
 from trigger.l0.vector import LANES
-
-ACCOUNTS: Final = (
-    "words",
-    "discarded",
-    "paired",
-    "same_slot",
-    "ignored",
-    "rejected",
-    "same_tick",
-    "downscaled",
-    "triggers",
-)
-"""What becomes of the words of the reference and control streams; `words` is the sum of the others."""
-
-DISCARDED: Final = ACCOUNTS.index("discarded")
-"""The one place in the account that the kernel does not fill: it never sees these words."""
-
-EMPTY_ID: Final = np.uint32(1 << ID_SHIFT)
-"""Words below this have ID 0: the processor's input discards them."""
 
 NO_INPUT: Final = N_DETECTORS
 """An eighth input, always empty: the control detector of a processor without control."""
@@ -50,45 +33,6 @@ ANY_TIME: Final = 1 << 16
 
 class L0Error(KtrigError):
     """Input that the processor cannot take."""
-
-
-@dataclass(frozen=True)
-class Triggers:
-    """Triggers in order of time.
-
-    time_lsb: int64[n], LSB since SOB; its fine time is the one that the RAM holds for the reference.
-    flags: uint16[n], bit i for mask i. word: uint8[n], 0x01 physics, 0x10 control, or both.
-    slots: uint32[n, 3, 7], the primitives (ID << 16 | time in frame, 0 if none) that slots N, N-1, N+1 hold for each
-    detector, without time cut; of length 0 unless the processor was asked for it.
-    """
-
-    time_lsb: NDArray[np.int64]
-    flags: NDArray[np.uint16]
-    word: NDArray[np.uint8]
-    slots: NDArray[np.uint32]
-
-    def __len__(self) -> int:
-        return len(self.time_lsb)
-
-    @property
-    def ids(self) -> NDArray[np.uint16]:
-        """IDs in slots N, N-1, N+1 of each detector: uint16[n, 3, 7]."""
-        return (self.slots >> np.uint32(ID_SHIFT)).astype(np.uint16)
-
-    @property
-    def fine_times(self) -> NDArray[np.uint8]:
-        """Fine times in slots N, N-1, N+1 of each detector: uint8[n, 3, 7]."""
-        return (self.slots & np.uint32(0xFF)).astype(np.uint8)
-
-
-def join_triggers(parts: Sequence[Triggers]) -> Triggers:
-    """Join triggers of consecutive stretches of time."""
-    return Triggers(
-        np.concatenate([p.time_lsb for p in parts]),
-        np.concatenate([p.flags for p in parts]),
-        np.concatenate([p.word for p in parts]),
-        np.concatenate([p.slots for p in parts]),
-    )
 
 
 class L0Processor:
@@ -235,9 +179,11 @@ class L0Processor:
         nothing = FrameStream.empty(block.first_frame, block.n_frames)
         names = self.detectors + ("",) * (LANES - len(self.detectors))
         streams = [block.streams.get(name, nothing) for name in names]
+        for name, stream in zip(names, streams, strict=True):
+            _check(name, stream, block)
         timing = [int(self._setup[i]) for i in (kernel.REFERENCE_DETECTOR, kernel.CONTROL_DETECTOR)]
         kept = {i: _with_ids(streams[i]) for i in timing}
-        self._account[DISCARDED] += sum(len(streams[i].words) - len(kept[i].words) for i in timing)
+        self._account[kernel.DISCARDED] += sum(len(streams[i].words) - len(kept[i].words) for i in timing)
         for i in timing:
             streams[i] = kept[i]
         return streams
@@ -291,11 +237,24 @@ def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
     return lanes.view(np.uint64)
 
 
+def _check(name: str, stream: FrameStream, block: Block) -> None:
+    """Raise L0Error if a stream is not what the kernel, which checks nothing, relies on."""
+    if (stream.first_frame, stream.n_frames) != (block.first_frame, block.n_frames):
+        raise L0Error(
+            f"{name}: its {stream.n_frames} frames from {stream.first_frame} are not those of the block, "
+            f"{block.n_frames} from {block.first_frame}; give every stream the frames of its block"
+        )
+    try:
+        order.check(stream)
+    except FrameError as wrong:
+        raise L0Error(f"{name}: {wrong}; sort its words by frame and time") from None
+
+
 def _with_ids(stream: FrameStream) -> FrameStream:
     """Return the stream without words of ID 0: as it is, if it has none."""
-    if not len(stream.words) or stream.words.min() >= EMPTY_ID:
+    if not len(stream.words) or stream.words.min() >= ID_ONE:
         return stream
-    kept = stream.words >= EMPTY_ID
+    kept = stream.words >= ID_ONE
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
     return FrameStream(stream.first_frame, before[stream.offsets], stream.words[kept])
 

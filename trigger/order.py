@@ -10,7 +10,7 @@ from trigger.jit import kernel
 _TIME = np.uint32(TIME_MASK)
 
 
-@kernel("boolean(int64[::1], uint32[::1])")
+@kernel("boolean(Array(int64, 1, 'C', readonly=True), Array(uint32, 1, 'C', readonly=True))")
 def well_formed(offsets: Any, words: Any) -> bool:
     """Whether the offsets run from 0 to the number of words without falling and each frame is sorted by time.
 
