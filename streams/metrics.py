@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -14,7 +16,6 @@ from streams.monitors.rates import Snapshot
 from trigger.activity import LineActivity
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
-from trigger.l0.registers import CONTROL
 from trigger.menu import Menu
 
 
@@ -36,7 +37,7 @@ TABLE: Final = (
     MetricName("ktrig_spill", InfoMetricFamily, (), "Which spill is being played, with which menu."),
     MetricName("ktrig_spill_position_seconds", GaugeMetricFamily, (), "Time in the spill reached."),
     MetricName(
-        "ktrig_beam_intensity_hertz", GaugeMetricFamily, (), "Beam particles a second in the last block."
+        "ktrig_beam_intensity_hertz", GaugeMetricFamily, (), "Beam particles a second in the last block, from one detector."
     ),
     MetricName("ktrig_primitives", CounterMetricFamily, ("detector",), "L0 primitives that L0 received."),
     MetricName(
@@ -47,6 +48,9 @@ TABLE: Final = (
     ),
     MetricName(
         "ktrig_l0_after_downscaling", CounterMetricFamily, ("line",), "Triggers with the line's flag."
+    ),
+    MetricName(
+        "ktrig_l0_same_tick", CounterMetricFamily, ("line",), "Firings lost in the tick of an earlier trigger."
     ),
     MetricName(
         "ktrig_l0_entries", CounterMetricFamily, ("outcome",), "Reference and control primitives, by fate."
@@ -69,9 +73,7 @@ class MonitorCollector(Collector):
         self._menu = menu
         self._experiment = experiment
         self._verdicts = verdicts
-        self._lines = {line.name: row for row, line in enumerate(menu.line)}
-        if menu.control:
-            self._lines[menu.control.name] = CONTROL
+        self._lines = {line.name: row for row, line in menu.rows}
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric of `TABLE`."""
@@ -85,6 +87,9 @@ class MonitorCollector(Collector):
             for label, value in values[row.name].items():
                 family.add_metric([label] if row.labels else [], value)  # type: ignore[attr-defined]
             yield family
+
+    def _by_line(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        return {name: float(rows[row]) for name, row in self._lines.items()}
 
     def _info(self, now: Snapshot) -> dict[str, str]:
         return {
@@ -103,8 +108,9 @@ class MonitorCollector(Collector):
             "ktrig_beam_intensity_hertz": {"": now.intensity_hz},
             "ktrig_primitives": {name: now.l0.primitives.get(name, 0) for name in now.start.detectors},
             "ktrig_line_active": {v.name: float(v.active) for v in self._verdicts},
-            "ktrig_l0_before_downscaling": {n: float(counts.before[row]) for n, row in self._lines.items()},
-            "ktrig_l0_after_downscaling": {n: float(now.after_seen[row]) for n, row in self._lines.items()},
+            "ktrig_l0_before_downscaling": self._by_line(counts.before),
+            "ktrig_l0_after_downscaling": self._by_line(now.after_seen),
+            "ktrig_l0_same_tick": self._by_line(counts.same_tick),
             "ktrig_l0_entries": {k: v for k, v in counts.account.items() if k != "words"},
             "ktrig_l0_triggers": {"": now.triggers_seen},
             "ktrig_blocks": {name: totals.blocks for name, totals in stages.items()},

@@ -15,8 +15,7 @@ from streams.stages.exchange import SpillEnd
 from trigger.activity import LineActivity
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
-from trigger.l0.registers import CONTROL
-from trigger.menu import Menu
+from trigger.menu import Control, Line, Menu
 
 Report = dict[str, Any]
 
@@ -33,10 +32,10 @@ def build_report(
     assert end.l0 is not None
     accounts = [ledger.l0_entries(menu, end, now.counts, now.triggers_seen)]
     lines = []
-    for row, verdict in zip([*range(len(menu.line)), CONTROL], verdicts, strict=False):
-        account = ledger.line_account(row, menu, now.counts, int(now.after_seen[row]))
+    for (row, line), verdict in zip(menu.rows, verdicts, strict=True):
+        account = ledger.line_account(row, line, now.counts, int(now.after_seen[row]))
         accounts.append(account)
-        lines.append(_line(row, now, menu, verdict, account))
+        lines.append(_line(row, line, now, verdict, account))
     total, total_error = rates.rate(now.triggers_seen, now.beam_s)
     lost = ledger.lost_in_transport(end, now.counts, now.triggers_seen)
     spill_s = now.start.n_frames * FRAME_S
@@ -49,10 +48,12 @@ def build_report(
         "menu_hash": menu.hash,
         "spill_s": spill_s,
         "beam_s": now.beam_s,
+        "beam_span_s": now.beam_span_s,
         "elapsed_s": elapsed_s,
         "achieved_speed": spill_s / elapsed_s if elapsed_s > 0 else 0.0,
         "primitives": end.l0.primitives,
         "intensity_mhz": _mean_intensity_mhz(now, experiment),
+        "intensity_from": experiment.beam.intensity_detector,
         "lines": lines,
         "l0_triggers": now.triggers_seen,
         "l0_rate_hz": total,
@@ -67,12 +68,15 @@ def build_report(
     }
 
 
-def _line(row: int, now: Snapshot, menu: Menu, verdict: LineActivity, account: ledger.Account) -> Report:
-    line = menu.control if row == CONTROL else menu.line[row]
-    assert line is not None
+def _line(
+    row: int, line: Line | Control, now: Snapshot, verdict: LineActivity, account: ledger.Account
+) -> Report:
+    """Describe a line; the rates of one that cannot fire are None."""
     before, after = int(now.counts.before[row]), int(now.after_seen[row])
     rate, error = rates.rate(before, now.beam_s)
     after_rate, after_error = rates.downscaled_rate(before, after, line.downscaling, now.beam_s)
+    names = ("rate_before_hz", "rate_before_error_hz", "rate_after_hz", "rate_after_error_hz")
+    values = (rate, error, after_rate, after_error) if verdict.active else (None,) * len(names)
     return {
         "name": line.name,
         "condition": line.condition,
@@ -82,10 +86,7 @@ def _line(row: int, now: Snapshot, menu: Menu, verdict: LineActivity, account: l
         "unapplied": list(verdict.unapplied),
         "before": before,
         "after": after,
-        "rate_before_hz": rate,
-        "rate_before_error_hz": error,
-        "rate_after_hz": after_rate,
-        "rate_after_error_hz": after_error,
+        **dict(zip(names, values, strict=True)),
         "lost_same_tick": account.lost["same_tick"],
     }
 

@@ -38,6 +38,9 @@ ENDINGS: Final = {
 SIGNALLED: Final = 128
 """Exit code of a command that a signal ended, less the signal's number, as shells count."""
 
+AGAIN_S: Final = 0.5
+"""Time after which a signal that has not ended us is raised again."""
+
 
 class Ended(BaseException):
     """A signal asked us to end; not an error, so that nothing takes it for one."""
@@ -93,6 +96,7 @@ def main() -> None:
     except click.ClickException as wrong:
         _leave(wrong.format_message(), wrong.exit_code)
     except Ended as ended:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         _leave(ENDINGS[ended.number], SIGNALLED + ended.number)
     except OSError as wrong:
         # What is left in the buffer of stdout would be written, and fail, once more.
@@ -123,7 +127,9 @@ def _take_signals() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    # The first one ends us; more of them while we clean up, which takes a second or two, change nothing.
-    for other in ENDINGS:
-        signal.signal(other, signal.SIG_IGN)
+    """Raise Ended, and again if that does not end us: what is raised in a callback of a library is lost there."""
+    signal.signal(signal.SIGALRM, lambda _alarm, frame: _end(number, frame))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    # What a library was about to do when we raise in it may fail in its destructors; no one wants to read that.
+    sys.unraisablehook = lambda _unraisable: None
     raise Ended(number)

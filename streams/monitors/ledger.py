@@ -1,4 +1,4 @@
-"""The ledger: what came in, and where it went. in = out + rejected + downscaled + lost(reason)."""
+"""The ledger: what came in, and where it went. in = out + merged + rejected + downscaled + lost(reason)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.stages.exchange import L0Counts, SpillEnd
-from trigger.l0.registers import CONTROL
-from trigger.menu import Menu
+from trigger.menu import Control, Line, Menu
 
 
 @dataclass(frozen=True)
 class Account:
-    """One sum. `came` and `out` are counted at different places, so a sum that closes says something."""
+    """One sum. `came` and `out` are counted at different places, so a sum that closes says something.
+
+    merged: what went on as part of something else that is counted.
+    """
 
     name: str
     came: int
     out: int
+    merged: int = 0
     rejected: int = 0
     downscaled: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
@@ -25,13 +28,15 @@ class Account:
     @property
     def closed(self) -> bool:
         """Whether the sum closes."""
-        return self.came == self.out + self.rejected + self.downscaled + sum(self.lost.values())
+        gone = self.merged + self.rejected + self.downscaled + sum(self.lost.values())
+        return self.came == self.out + gone
 
     def as_dict(self) -> dict[str, Any]:
         """Return the account for a report."""
         return {
             "in": self.came,
             "out": self.out,
+            "merged": self.merged,
             "rejected": self.rejected,
             "downscaled": self.downscaled,
             "lost": dict(self.lost),
@@ -50,28 +55,27 @@ def lost_in_transport(end: SpillEnd, counts: L0Counts, triggers_seen: int) -> in
 def l0_entries(menu: Menu, end: SpillEnd, counts: L0Counts, triggers_seen: int) -> Account:
     """Words of the reference and control detectors as the source counted them, against triggers as they arrived.
 
-    `paired` are control words in the slot of a reference word: they share its entry.
+    Merged are control words in the slot of a reference word: they share its entry.
     """
     inputs = [menu.l0.reference] + ([menu.control.detector] if menu.control else [])
     a = counts.account
-    reasons = ("paired", "same_slot", "ignored", "same_tick", "discarded")
+    reasons = ("same_slot", "ignored", "same_tick", "discarded")
     return Account(
         "l0",
         came=sum(end.source.primitives.get(name, 0) for name in inputs),
         out=triggers_seen,
+        merged=a["paired"],
         rejected=a["rejected"],
         downscaled=a["downscaled"],
         lost={reason: a[reason] for reason in reasons},
     )
 
 
-def line_account(row: int, menu: Menu, counts: L0Counts, after_seen: int) -> Account:
+def line_account(row: int, line: Line | Control, counts: L0Counts, after_seen: int) -> Account:
     """Firings of one line, against its flags in the triggers as they arrived.
 
     What downscaling takes follows from the firings that it saw, not from the counter that it keeps.
     """
-    line = menu.control if row == CONTROL else menu.line[row]
-    assert line is not None
     before, same_tick = int(counts.before[row]), int(counts.same_tick[row])
     return Account(
         line.name,

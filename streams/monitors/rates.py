@@ -52,6 +52,11 @@ class Snapshot:
         return self.frames * FRAME_S
 
     @property
+    def beam_span_s(self) -> tuple[float, float] | None:
+        """Times of the first and last frame with primitives, its end, since SOB."""
+        return None if self.span is None else (self.span[0] * FRAME_S, (self.span[1] + 1) * FRAME_S)
+
+    @property
     def beam_s(self) -> float:
         """Time from the first to the last frame with primitives: what rates are per."""
         return 0.0 if self.span is None else (self.span[1] - self.span[0] + 1) * FRAME_S
@@ -86,11 +91,13 @@ def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot
 
 
 def _intensity_hz(now: Snapshot, output: L0Output, experiment: Experiment) -> float:
-    """Estimate the beam intensity of the block from the primitives of one detector."""
-    if output.n_frames == 0:
-        return now.intensity_hz
+    """Estimate the beam intensity of the block from the primitives of one detector; NaN without it."""
     beam = experiment.beam
     name = beam.intensity_detector
+    if name not in now.start.detectors:
+        return math.nan
+    if output.n_frames == 0:
+        return now.intensity_hz
     primitives = output.l0.primitives.get(name, 0) - now.l0.primitives.get(name, 0)
     return primitives / (output.n_frames * FRAME_S) / beam.primitives_per_beam_particle
 
@@ -106,10 +113,11 @@ def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) ->
     """Return (rate, error) in Hz after a downscaling that keeps every nth firing, n = `downscaling`.
 
     The error is the root mean square distance from the rate before over n. Two parts: the Poisson spread of the
-    firings, and the 0 to n - 1 firings behind the last one kept, whose mean square is (n - 1)(2n - 1)/6 when
-    each number is as likely.
+    firings, and the 0 to n - 1 firings (not more than there were) behind the last one kept, whose mean square is
+    (n - 1)(2n - 1)/6 when each number is as likely.
     """
     if time_s <= 0:
         return 0.0, 0.0
-    remainder = (downscaling - 1) * (2 * downscaling - 1) / 6
+    behind = min(before + 1, downscaling)
+    remainder = (behind - 1) * (2 * behind - 1) / 6
     return after / time_s, math.sqrt(max(before, 1) + remainder) / downscaling / time_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +29,8 @@ LOOK_S: Final = 0.2
 END_S: Final = 1.0
 """Time that the stages get to end by themselves."""
 
-HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that reach a whole group of processes, as by Ctrl-C, while only the supervisor decides what they mean."""
+HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+"""Signals that may end the supervisor; the stages never take them, though Ctrl-C reaches the whole group."""
 
 
 class StageError(KtrigError):
@@ -43,26 +44,39 @@ def replay_processes(request: Request, watcher: Watcher) -> Report:
     except OSError as wrong:
         reason = wrong.strerror or wrong
         raise StageError(f"no temporary folder: {reason}; name one with TMPDIR") from None
-    with folder:
-        endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in ("l0", "monitor")}
-        crew = _Crew(watcher)
-        try:
-            crew.start(request, endpoints)
-            return crew.run()
-        finally:
+    endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in ("l0", "monitor")}
+    crew = _Crew(watcher)
+    try:
+        crew.start(request, endpoints)
+        return crew.run()
+    finally:
+        with _signals_held():
             crew.end()
+            folder.cleanup()
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Hold signals back until the end; a process that is started meanwhile never gets them."""
+    """Hold signals back until the end; a process that is started meanwhile never gets them.
+
+    The mask is what a new process inherits. It does not hold back a signal that another thread takes (numpy has
+    some), so the handlers only note what comes.
+    """
     # The first start of a process starts the tracker, which would let the signals through again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    came: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, lambda n, _frame: came.append(n)) for number in HELD}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for again in came:
+            signal.raise_signal(again)
 
 
 class _Crew:
@@ -151,9 +165,12 @@ class _Crew:
         self._peak_pss_mib = max(self._peak_pss_mib, memory.pss_mib([pid for pid in pids if pid]))
 
     def end(self) -> None:
-        """Order the stages to stop, and end those that do not."""
-        for name in self._connections:
-            self._order(name, stop=True)
+        """Order the stages to stop, and end those that do not; one that is still starting cannot hear."""
+        for name, process in self._processes.items():
+            if name in self._ready:
+                self._order(name, stop=True)
+            else:
+                process.kill()
         deadline = time.monotonic() + END_S
         for process in self._processes.values():
             process.join(max(deadline - time.monotonic(), 0))
