@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.catalogue import load_experiment
+from streams.cli.report_text import render
 from streams.replay import Watcher, make_request
-from streams.report import render
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.write import write_spill
 from streams.stages.local import replay_processes

@@ -37,7 +37,10 @@ TABLE: Final = (
     MetricName("ktrig_spill", InfoMetricFamily, (), "Which spill is being played, with which menu."),
     MetricName("ktrig_spill_position_seconds", GaugeMetricFamily, (), "Time in the spill reached."),
     MetricName(
-        "ktrig_beam_intensity_hertz", GaugeMetricFamily, (), "Beam particles a second in the last block, from one detector."
+        "ktrig_beam_intensity_hertz",
+        GaugeMetricFamily,
+        (),
+        "Beam particles a second, estimated from the last block.",
     ),
     MetricName("ktrig_primitives", CounterMetricFamily, ("detector",), "L0 primitives that L0 received."),
     MetricName(
@@ -50,7 +53,10 @@ TABLE: Final = (
         "ktrig_l0_after_downscaling", CounterMetricFamily, ("line",), "Triggers with the line's flag."
     ),
     MetricName(
-        "ktrig_l0_same_tick", CounterMetricFamily, ("line",), "Firings lost in the tick of an earlier trigger."
+        "ktrig_l0_same_tick",
+        CounterMetricFamily,
+        ("line",),
+        "Firings lost in the tick of an earlier trigger.",
     ),
     MetricName(
         "ktrig_l0_entries", CounterMetricFamily, ("outcome",), "Reference and control primitives, by fate."
@@ -58,7 +64,10 @@ TABLE: Final = (
     MetricName("ktrig_l0_triggers", CounterMetricFamily, (), "L0 triggers that the monitor received."),
     MetricName("ktrig_blocks", CounterMetricFamily, ("stage",), "Blocks that a stage has dealt with."),
     MetricName(
-        "ktrig_stage_busy_seconds", CounterMetricFamily, ("stage",), "Time that a stage spent working."
+        "ktrig_stage_busy_seconds",
+        CounterMetricFamily,
+        ("stage",),
+        "CPU time of reading, computing or counting.",
     ),
 )
 

@@ -130,6 +130,12 @@ class Menu(Table):
             taken[line.name] = f"line {i + 1}"
         return self
 
+    @property
+    def rows(self) -> list[tuple[int, Line | Control]]:
+        """Rows of the processor that are in use, in order: line i is row i, the control trigger row N_MASKS."""
+        lines: list[tuple[int, Line | Control]] = list(enumerate(self.line))
+        return lines + ([(N_MASKS, self.control)] if self.control else [])
+
     @classmethod
     def from_toml(cls, text: str, source: str) -> Menu:
         """Parse a menu; `source` names the file in errors (MenuError). See also `check`."""

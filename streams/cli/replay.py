@@ -55,8 +55,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Play a spill through the L0 trigger and report the rate of each line."""
+    from streams.cli.report_text import render
     from streams.replay import Watcher, make_request, replay_inline
-    from streams.report import render
     from streams.stages.local import replay_processes
 
     request = make_request(spill, menu, profile, speed, metrics, block_frames)

@@ -54,7 +54,10 @@ class SpillStart:
 
 @dataclass
 class StageTotals:
-    """What one stage did with a spill. primitives: by detector. busy_s: time spent working, not waiting."""
+    """What one stage did with a spill.
+
+    primitives: by detector. busy_s: CPU time of reading, computing or counting; moving messages is not in it.
+    """
 
     blocks: Count = 0
     primitives: dict[str, Count] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class L0Output:
 
 @dataclass(frozen=True)
 class SpillEnd:
-    """The end of a spill. anchor_s: monotonic time at which the source began; speed asked for (None: max)."""
+    """The end of a spill. anchor_s: monotonic time of this host at which the source began."""
 
     anchor_s: FiniteFloat
     source: StageTotals

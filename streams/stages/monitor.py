@@ -33,9 +33,9 @@ class MonitorStage:
 
     def update(self, output: L0Output) -> float:
         """Take L0's answer to a block; return the fraction of the spill that is done."""
-        began = time.perf_counter()
+        began = time.thread_time()
         now = rates.advance(self._snapshot, output, self._experiment)
-        now.monitor.busy_s += time.perf_counter() - began
+        now.monitor.busy_s += time.thread_time() - began
         self._snapshot = self._collector.snapshot = now
         return now.frames / max(now.start.n_frames, 1)
 

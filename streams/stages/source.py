@@ -38,13 +38,13 @@ class FileSource:
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks when they are due; the clock starts at the first call."""
         self._pacer.start()
-        began = time.perf_counter()
+        began = time.thread_time()
         for block in self._reader.blocks(self._block_frames):
             self.totals.add(block)
-            self.totals.busy_s += time.perf_counter() - began
+            self.totals.busy_s += time.thread_time() - began
             self._pacer.wait(block.stop_frame)
             yield block
-            began = time.perf_counter()
+            began = time.thread_time()
 
     def end(self) -> SpillEnd:
         """Return the totals, when the blocks are used up."""

@@ -99,13 +99,12 @@ def compile_registers(
     dontcare = mask.copy()
     enabled = np.zeros(N_ROWS, np.bool_)
     downscale = np.zeros(N_ROWS, np.uint32)
-    rows = list(enumerate(menu.line)) + ([(CONTROL, menu.control)] if menu.control else [])
-    for row, line in rows:
+    for row, line in menu.rows:
         _set_terms(read_condition(line.condition, experiment), mask[row], dontcare[row])
         enabled[row] = True
         downscale[row] = line.downscaling - 1
     if present is not None:
-        for (row, _), verdict in zip(rows, activity(menu, experiment, present), strict=True):
+        for (row, _), verdict in zip(menu.rows, activity(menu, experiment, present), strict=True):
             enabled[row] = verdict.active
     return L0Registers(
         fine_time_bits=menu.l0.fine_time_bits,
