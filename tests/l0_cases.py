@@ -10,8 +10,8 @@ import numpy as np
 
 from trigger.frames import Block, FrameStream
 from trigger.l0.processor import L0Processor
-from trigger.l0.triggers import Triggers, join_triggers
 from trigger.l0.registers import CONTROL, IGNORE, N_DETECTORS, N_ROWS, L0Registers
+from trigger.l0.triggers import Triggers, join_triggers
 
 DETECTORS = tuple("ABCDEFG")
 FRAME = 1 << 16
@@ -118,7 +118,7 @@ def cut_block(block: Block, cuts: Sequence[int]) -> Iterator[Block]:
     edges = [0, *sorted(cuts), block.n_frames]
     for low, high in pairwise(edges):
         first, stop = block.first_frame + low, block.first_frame + high
-        yield Block(first, stop - first, {d: s.cut(first, stop) for d, s in block.streams.items()})
+        yield block.cut(first, stop)
 
 
 def run(processor: L0Processor, blocks: Iterable[Block]) -> Triggers:

@@ -18,6 +18,9 @@ DURATION_S = 0.08
 NEAR = 1.4
 """Factor between the toy, ideal and decay by decay, and the processor, with pile-up in its windows."""
 
+TABLE = 0.02
+"""How far the table of responses itself is from the toy."""
+
 # kHz before downscaling at 750 MHz, K+ decays and pi+ -> mu nu, no accidentals, no halo: the toy behind the 2018 menu.
 TOY_KHZ = {
     "PNN": 363.0,
@@ -68,7 +71,7 @@ def test_at_low_intensity_the_lines_reach_the_toy_itself() -> None:
     low = rates_khz(15.0, 1.5)
     for line in ("PNN", "Non-mu", "MT"):
         rate, error = low[line]
-        assert rate * 50 == pytest.approx(TOY_KHZ[line], rel=0.04, abs=4 * error * 50), line
+        assert abs(rate * 50 - TOY_KHZ[line]) < 4 * error * 50 + TABLE * TOY_KHZ[line], line
 
 
 @pytest.mark.needs_jit
@@ -76,4 +79,5 @@ def test_pile_up_vetoes_pnn_by_the_muons_in_its_window(nominal: dict[str, tuple[
     """The random veto leaves exp(-R dt): 13.2 MHz of MUV3 in a window of 2 x 6.24 ns."""
     muv3_hz, window_s = 13.2e6, 2 * 6.24e-9
     rate, error = nominal["Non-mu"]
-    assert rate == pytest.approx(TOY_KHZ["Non-mu"] * math.exp(-muv3_hz * window_s), abs=4 * error, rel=0.04)
+    expected = TOY_KHZ["Non-mu"] * math.exp(-muv3_hz * window_s)
+    assert abs(rate - expected) < 4 * error + TABLE * expected

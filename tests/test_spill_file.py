@@ -50,15 +50,11 @@ def make_spill(seed: int = 1, n_frames: int = N_FRAMES) -> Block:
     return Block(0, n_frames, streams)
 
 
-def cut(block: Block, first: int, stop: int) -> Block:
-    return Block(first, stop - first, {name: s.cut(first, stop) for name, s in block.streams.items()})
-
-
 def write(path: Path, block: Block, cuts: Sequence[int] = (), **changes: Any) -> Path:
     options = {"detectors": list(block.streams), "block_frames": GRID, **HEADER, **changes}
     with SpillWriter(path, **options) as writer:
         for first, stop in pairwise([0, *cuts, block.n_frames]):
-            writer.write(cut(block, first, stop))
+            writer.write(block.cut(first, stop))
     return path
 
 
@@ -100,7 +96,7 @@ def test_any_run_of_frames_is_read_as_it_is_cut_from_the_spill(good: Path, one: 
     with SpillReader(good) as reader:
         block = reader.read_block(first, stop - first)
     assert (block.first_frame, block.n_frames) == (first, stop - first)
-    assert listed(block) == listed(cut(make_spill(), first, stop))
+    assert listed(block) == listed(make_spill().cut(first, stop))
 
 
 @given(st.integers(1, N_FRAMES + 3))
@@ -208,7 +204,7 @@ def unsorted(block: Block) -> Block:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda b: cut(b, 1, 5), "frame 1 does not follow frame -1"),
+        (lambda b: b.cut(1, 5), "frame 1 does not follow frame -1"),
         (lambda b: Block(0, b.n_frames, {n: b.streams[n] for n in ("RICH", "CHOD")}), "the block has no LKr"),
         (lambda b: Block(0, b.n_frames, {**b.streams, "MUV3": b.streams["LKr"]}), "MUV3: .* not announced"),
         (lambda b: Block(0, b.n_frames - 1, b.streams), "does not cover the block's 20 frames"),
@@ -262,7 +258,7 @@ def test_writing_replaces_a_spill_of_the_same_name_and_what_a_killed_writer_left
     path = write(tmp_path / "spill.h5", make_spill(1))
     path.with_name("spill.h5.partial").write_bytes(b"left over")
     write(path, make_spill(2))
-    assert read_all(path)[1] == listed(cut(make_spill(2), 0, GRID))
+    assert read_all(path)[1] == listed(make_spill(2).cut(0, GRID))
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -294,7 +290,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
         with refused(path, "is being written by another process"):
             write(path, make_spill(2))
         writer.write(make_spill(1))
-    assert read_all(path)[1] == listed(cut(make_spill(1), 0, GRID))
+    assert read_all(path)[1] == listed(make_spill(1).cut(0, GRID))
 
 
 # ktrig info

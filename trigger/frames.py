@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trigger.clock import FRAME_BITS, LSB_PER_FRAME
+from trigger.clock import FRAME_BITS
 from trigger.errors import KtrigError
 
 Words = NDArray[np.uint32]
@@ -140,8 +140,11 @@ class Block:
         """The first frame after the block."""
         return self.first_frame + self.n_frames
 
+    def cut(self, first_frame: int, stop_frame: int) -> Block:
+        """Return the frames of a half-open range inside this block; the words are shared, not copied."""
+        streams = {name: stream.cut(first_frame, stop_frame) for name, stream in self.streams.items()}
+        return Block(first_frame, stop_frame - first_frame, streams)
+
 
 BLOCK_FRAMES: Final = 1024
 """Frames in a block unless asked otherwise: 6.54 ms."""
-
-LSB_PER_BLOCK: Final = BLOCK_FRAMES * LSB_PER_FRAME

@@ -187,8 +187,7 @@ class SpillReader:
         block = self._load(start, stop)
         if (start, stop) == (first_frame, stop_frame):
             return block
-        streams = {name: stream.cut(first_frame, stop_frame) for name, stream in block.streams.items()}
-        return Block(first_frame, n_frames, streams)
+        return block.cut(first_frame, stop_frame)
 
     def _load(self, first_frame: int, stop_frame: int) -> Block:
         last = self._loaded

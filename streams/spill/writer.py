@@ -154,7 +154,7 @@ class SpillWriter:
         while first < block.stop_frame:
             grid_end = first - first % self._block_frames + self._block_frames
             stop = min(grid_end, block.stop_frame)
-            piece = _cut(block, first, stop)
+            piece = block.cut(first, stop)
             self._pending.append(piece if stop == grid_end else _copy(piece))
             if stop == grid_end:
                 self._commit()
@@ -232,13 +232,6 @@ class SpillWriter:
             if not renamed:
                 self._partial.unlink(missing_ok=True)
             self._sink = None
-
-
-def _cut(block: Block, first_frame: int, stop_frame: int) -> Block:
-    if (first_frame, stop_frame) == (block.first_frame, block.stop_frame):
-        return block
-    streams = {name: stream.cut(first_frame, stop_frame) for name, stream in block.streams.items()}
-    return Block(first_frame, stop_frame - first_frame, streams)
 
 
 def _copy(block: Block) -> Block:
