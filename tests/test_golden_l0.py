@@ -5,19 +5,22 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 from naive_l0 import NaiveL0, frames_of
 
 from streams.cli.verify import WIDTH, command
 from streams.formats.golden_l0 import DETECTORS, GoldenError, read
 from trigger.l0.comparison import Difference, compare, decode, explain
-from trigger.l0.triggers import Triggers
 from trigger.l0.registers import CONTROL
+from trigger.l0.triggers import Triggers
 
 GOLDEN = Path(__file__).parent / "golden_l0"
 FILES = sorted(GOLDEN.glob("*.json.gz"))
@@ -163,8 +166,8 @@ BROKEN: dict[str, tuple[Callable[[Content], object], str]] = {
     "merged": (set_in("frames_merged", 163), "frames_merged: must be at most the 162 frames"),
     "frame": (set_in("primitives", 7, 1, 0), "primitives[8].timestamp: must be in frame 24"),
     "order": (swap_first_two_of_chod, "must not be earlier than row"),
-    "trigger order": (set_in("triggers", 3, 0, 0), "triggers[4].timestamp: must be later than the row before"),
-    "trigger frame": (set_in("triggers", -1, 0, 2**31 - 1), "timestamp: must be later than the row before and lie"),
+    "trigger time": (set_in("triggers", 3, 0, 1.5), "triggers[4].timestamp: must be a valid integer"),
+    "trigger at 2^55": (set_in("triggers", 3, 0, 2**55), "triggers[4].timestamp: must be less than"),
 }  # fmt: skip
 
 
@@ -207,6 +210,11 @@ def test_a_file_that_is_none_is_refused_with_a_remedy(tmp_path: Path) -> None:
         assert "\n" not in str(wrong.value)
 
 
+@cache
+def read_sample() -> Triggers:
+    return read(SAMPLE).expected
+
+
 def drop(triggers: Triggers, index: int) -> Triggers:
     keep = np.arange(len(triggers)) != index
     return Triggers(triggers.time_lsb[keep], triggers.flags[keep], triggers.word[keep], triggers.slots[keep])
@@ -245,6 +253,76 @@ def test_triggers_out_of_order_are_differences() -> None:
     order[[20, 21]] = order[[21, 20]]
     found = Triggers(*(getattr(expected, f)[order] for f in ("time_lsb", "flags", "word", "slots")))
     assert compare(expected, found) == [Difference(20, None), Difference(None, 21)]
+
+
+def order_by(triggers: Triggers, order: list[int]) -> Triggers:
+    return Triggers(*(getattr(triggers, f)[order] for f in ("time_lsb", "flags", "word", "slots")))
+
+
+@given(st.data())
+def test_lists_differ_unless_they_are_the_same_and_by_no_more_than_they_must(
+    data: st.DataObject,
+) -> None:
+    triggers = order_by(read_sample(), list(range(6)))
+    a, b = (data.draw(st.lists(st.integers(0, 5), max_size=7)) for _ in range(2))
+    differences = compare(order_by(triggers, a), order_by(triggers, b))
+    assert (differences == []) == (a == b)
+    if unique(a, b):
+        assert len(differences) == len(a) + len(b) - 2 * longest_common(a, b)
+
+
+def unique(*lists: list[int]) -> bool:
+    return all(len(set(rows)) == len(rows) for rows in lists)
+
+
+def longest_common(a: list[int], b: list[int]) -> int:
+    """Length of the longest common subsequence, by its definition."""
+    if not a or not b:
+        return 0
+    if a[0] == b[0]:
+        return 1 + longest_common(a[1:], b[1:])
+    return max(longest_common(a[1:], b), longest_common(a, b[1:]))
+
+
+def swap_two(c: Content) -> None:
+    c["triggers"][20], c["triggers"][21] = c["triggers"][21], c["triggers"][20]
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        (set_in("triggers", 3, 0, 0), {"missing": 1, "extra": 1}),
+        (set_in("triggers", 3, 0, -1), {"missing": 1, "extra": 1}),
+        (set_in("triggers", 3, 0, 2**31 - 1), {"missing": 1, "extra": 1}),
+        (set_in("triggers", -1, 0, 2**40), {"missing": 1, "extra": 1}),
+        (lambda c: c["triggers"].insert(8, c["triggers"][7]), {"missing": 1}),
+        (lambda c: c["triggers"].append(c["triggers"][7]), {"missing": 1}),
+        (lambda c: c["triggers"].append([2**31 - 1, *c["triggers"][7][1:]]), {"missing": 1}),
+        (swap_two, {"missing": 1, "extra": 1}),
+        (lambda c: c["triggers"].reverse(), {"missing": SAMPLE_TRIGGERS - 1, "extra": SAMPLE_TRIGGERS - 1}),
+    ],
+    ids=[
+        "0",
+        "negative",
+        "late",
+        "last",
+        "repeated",
+        "repeated at end",
+        "never merged",
+        "swapped",
+        "reversed",
+    ],
+)
+def test_a_wrong_timestamp_of_a_trigger_is_a_difference_and_no_unreadable_file(
+    change: Callable[[Content], object], kinds: dict[str, int], tmp_path: Path
+) -> None:
+    path = write(tmp_path, change)
+    vectors = read(path)
+    found = [d.kind for d in compare(vectors.expected, vectors.run())]
+    assert {kind: found.count(kind) for kind in set(found)} == kinds
+    result = verify(path)
+    assert result.exit_code == 1
+    assert result.stderr == ""
 
 
 def test_no_triggers_can_be_compared() -> None:

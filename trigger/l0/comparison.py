@@ -1,16 +1,19 @@
 """Comparing the triggers of two L0 processors, and saying in words how they differ.
 
-Triggers are aligned on their timestamps, of which a processor never gives two alike: a trigger that one of the two
-lacks is one difference, and those behind it are compared with their own partners.
+Triggers are aligned on their timestamps: a trigger that one of the two lacks is one difference, and those behind
+it are compared with their own partners. Lists in different order are aligned on as many triggers as both have in
+the same order.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trigger.clock import FRAME_BITS, TICK_BITS
 from trigger.l0.triggers import CONTROL_WORD, PHYSICS_WORD, Triggers
@@ -38,15 +41,14 @@ class Difference:
 
 
 def compare(expected: Triggers, found: Triggers) -> list[Difference]:
-    """Return the differences in order of time.
+    """Return the differences in order of time; none only if the lists are the same.
 
-    Times, flags, words and IDs are compared; both lists must have IDs (`Triggers.slots`). A trigger of `found`
-    that is not later than all before it is out of order and counts as extra.
+    Times, flags, words and IDs are compared; both lists must have IDs (`Triggers.slots`). Either list may be out
+    of order or have a timestamp twice: a trigger that is not where the other list has it is missing there, and
+    extra where it is.
     """
-    expected_ticks, ticks = (t.time_lsb >> TICK_BITS for t in (expected, found))
-    rising = np.flatnonzero(ticks > np.concatenate([[-1], np.maximum.accumulate(ticks)[:-1]]))
-    _, e, f = np.intersect1d(expected_ticks, ticks[rising], assume_unique=True, return_indices=True)
-    f = rising[f]
+    partners = _rising(_partners(expected.time_lsb >> TICK_BITS, found.time_lsb >> TICK_BITS))
+    e, f = np.array(partners, np.int64).reshape(-1, 2).T
     differs = (
         (expected.time_lsb[e] != found.time_lsb[f])
         | (expected.flags[e] != found.flags[f])
@@ -61,6 +63,38 @@ def compare(expected: Triggers, found: Triggers) -> list[Difference]:
         *(Difference(None, int(j)) for j in extra),
     ]
     return sorted(differences, key=lambda d: _tick(d, expected, found))
+
+
+def _partners(expected: NDArray[np.int64], found: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Pair the indices of equal ticks, first with first, second with second; in the order of `expected`."""
+    partners, rest = [], iter(np.argsort(found, kind="stable").tolist())
+    j = next(rest, None)
+    for i in np.argsort(expected, kind="stable").tolist():
+        while j is not None and found[j] < expected[i]:
+            j = next(rest, None)
+        if j is not None and found[j] == expected[i]:
+            partners.append((i, j))
+            j = next(rest, None)
+    return sorted(partners)
+
+
+def _rising(partners: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the most of `partners` (rising in the first index) that rise in the second one too.
+
+    The longest increasing subsequence by patience sorting: `ends[n]` is the lowest last index of n + 1 pairs.
+    """
+    ends: list[int] = []
+    length = []
+    for _, j in partners:
+        n = bisect_left(ends, j)
+        ends[n : n + 1] = [j]
+        length.append(n)
+    kept, wanted = [], len(ends) - 1
+    for pair, n in zip(reversed(partners), reversed(length), strict=True):
+        if n == wanted:
+            kept.append(pair)
+            wanted -= 1
+    return kept[::-1]
 
 
 def _tick(difference: Difference, expected: Triggers, found: Triggers) -> int:
@@ -110,7 +144,7 @@ def explain(
     wanted = fields(expected, difference.expected, detectors)
     got = fields(found, difference.found, detectors)
     if difference.expected is None:
-        behind = int(np.searchsorted(expected.time_lsb >> TICK_BITS, tick, side="right"))
+        behind = np.count_nonzero(expected.time_lsb >> TICK_BITS <= tick)
         head = f"a trigger too many after number {behind} of {len(expected)}: {when}"
     else:
         state = "differs" if difference.kind == "differs" else "is missing"
