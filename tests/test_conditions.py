@@ -49,8 +49,11 @@ def test_spacing_does_not_matter(text: str) -> None:
         ("RICH || Q1", f"|| at column 6: {ONE_MASK_HAS_NO_OR}"),
         ("RICH or Q1", f"or at column 6: {ONE_MASK_HAS_NO_OR}"),
         ("RICH OR Q1", f"OR at column 6: {ONE_MASK_HAS_NO_OR}"),
+        ("RICH & (Q1 | MO2)", f"( at column 8: {ONE_MASK_HAS_NO_OR}"),
+        ("RICH & (Q1 || MO2)", f"( at column 8: {ONE_MASK_HAS_NO_OR}"),
+        ("(RICH & Q1) OR MO2", f"( at column 1: {ONE_MASK_HAS_NO_OR}"),
         (
-            "RICH & (Q1 | MO2)",
+            "RICH & (ORION & Q1)",
             "( at column 8: there is nothing to group without OR; write the terms without ",
         ),
         ("(RICH & Q1)", "( at column 1: there is nothing to group without OR; write the terms without "),

@@ -18,10 +18,10 @@ OR_REMEDY: Final = "one mask has no OR: use two lines, or a primitive bit that i
 
 _TOKEN: Final = re.compile(r"\s*(?:(?P<word>[A-Za-z0-9_.]+)|(?P<sign>&&|\|\||\S))")
 
+_OR_SIGNS: Final = ("|", "||", "or")
+
 _FOREIGN: Final = {
-    "|": OR_REMEDY,
-    "||": OR_REMEDY,
-    "or": OR_REMEDY,
+    **dict.fromkeys(_OR_SIGNS, OR_REMEDY),
     "&&": "write a single &",
     "and": "write &",
     ",": "write & between terms",
@@ -69,7 +69,7 @@ def split(condition: str) -> tuple[tuple[bool, str], ...]:
             term_wanted, sign_column = True, column
         else:
             text = text if text.isprintable() else ascii(text)
-            raise ConditionError(f"{text} at column {column}{_misplaced(text, veto)}")
+            raise ConditionError(f"{text} at column {column}{_misplaced(text, veto, _has_or(condition))}")
     if not terms and not veto:
         raise ConditionError(
             "is empty and would fire on every entry; if that is meant, write the bit of the detector that "
@@ -110,12 +110,18 @@ def _tokens(condition: str) -> Iterator[tuple[int, str, bool]]:
         yield found.start("word" if word else "sign") + 1, text, is_name
 
 
-def _misplaced(sign: str, veto: bool) -> str:
+def _has_or(condition: str) -> bool:
+    return any(text.lower() in _OR_SIGNS for _, text, _ in _tokens(condition))
+
+
+def _misplaced(sign: str, veto: bool, has_or: bool) -> str:
     """Say what is wrong with a sign where it stands, and the remedy."""
     if sign.lower() in _FOREIGN:
         return f": {_FOREIGN[sign.lower()]}"
     if sign == "(" and veto:
         return f": !(A & B) is an OR of vetoes, and {OR_REMEDY}; to veto each of them write !A & !B"
+    if sign == "(" and has_or:
+        return f": {OR_REMEDY}"
     if sign == "(":
         return ": there is nothing to group without OR; write the terms without parentheses, joined by &"
     if sign == "!":
