@@ -97,6 +97,15 @@ def test_bench_l0_prints_its_figures_as_json() -> None:
     assert figures["seconds_min"] <= figures["seconds"] <= figures["seconds_max"]
 
 
+def test_a_figure_is_the_median_of_at_least_7_unless_asked_otherwise() -> None:
+    assert l0.REPETITIONS >= 7
+    assert l0.NUMPY_REPETITIONS >= 7
+    assert {o.name: o.default for o in command.commands["l0"].params}.items() >= {
+        "repetitions": l0.REPETITIONS,
+        "numpy_repetitions": l0.NUMPY_REPETITIONS,
+    }.items()
+
+
 def test_bench_l0_tells_people_in_five_lines() -> None:
     arguments = ["l0", "--duration", f"{TINY_S}", "--repetitions", "1", "--numpy-repetitions", "1"]
     result = CliRunner().invoke(command, arguments)

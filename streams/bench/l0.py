@@ -29,7 +29,7 @@ REPETITIONS: Final = 7
 NUMPY_BLOCKS: Final = 8
 """Blocks of the spill that numpy computes: 52 ms, enough to time it."""
 
-NUMPY_REPETITIONS: Final = 3
+NUMPY_REPETITIONS: Final = REPETITIONS
 NS: Final = 1e9
 MHZ: Final = 1e6
 
