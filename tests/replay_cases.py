@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import msgpack
 import numpy as np
@@ -195,6 +196,13 @@ def record(folder: Path, request: Request) -> tuple[list[L0Output], SpillEnd]:
         receiver.acknowledge(message)
         end = exchange.read_end(message)
     return outputs, end
+
+
+def scrape(url: str) -> str:
+    """The page of metrics at `url`."""
+    with urlopen(url, timeout=LIMIT_S) as page:
+        text: str = page.read().decode()
+    return text
 
 
 @contextmanager

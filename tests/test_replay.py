@@ -27,8 +27,9 @@ from streams.stages.local import replay_processes
 from streams.wire.link import Sender
 from streams.wire.message import Message
 from trigger.clock import FRAME_S
-from trigger.l0.processor import L0Processor, Triggers, join_triggers
+from trigger.l0.processor import L0Processor
 from trigger.l0.registers import CONTROL, compile_registers
+from trigger.l0.triggers import Triggers, join_triggers
 
 WHOLE = 10**6
 """More frames than any spill here has."""
@@ -36,7 +37,9 @@ WHOLE = 10**6
 LKR_FILE = Path(__file__).parents[1].parent / "shared" / "data" / "Run8764_burst500_LKr.bin"
 
 Engine = Callable[[Request, Watcher], Report]
-ENGINES = pytest.mark.parametrize("replay", [replay_inline, replay_processes])
+ENGINES = pytest.mark.parametrize(
+    "replay", [replay_inline, pytest.param(replay_processes, marks=pytest.mark.needs_jit)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +63,13 @@ def test_processes_give_the_report_of_one_process(spill: Path, inline: Report) -
     assert physics(replay_processes(request(spill), Watcher())) == physics(inline)
 
 
-@pytest.mark.parametrize("block_frames", [1, 7, WHOLE])
+@pytest.mark.parametrize("block_frames", [1, 7, pytest.param(WHOLE, marks=pytest.mark.needs_jit)])
 def test_any_size_of_block_gives_the_same_report(spill: Path, inline: Report, block_frames: int) -> None:
     report = replay_inline(request(spill, block_frames=block_frames), Watcher())
     assert physics(report) == physics(inline)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("block_frames", [7, 1024, WHOLE])
 def test_any_size_of_block_gives_the_same_report_over_links(
     spill: Path, tmp_path: Path, inline: Report, block_frames: int
@@ -79,7 +83,7 @@ def test_any_speed_gives_the_same_report(spill: Path, inline: Report) -> None:
     assert physics(replay_inline(request(spill, speed=3.0), Watcher())) == physics(inline)
 
 
-@pytest.mark.parametrize("block_frames", [100, WHOLE])
+@pytest.mark.parametrize("block_frames", [100, pytest.param(WHOLE, marks=pytest.mark.needs_jit)])
 def test_the_triggers_that_reach_the_monitor_are_those_of_the_processor(
     spill: Path, tmp_path: Path, direct: tuple[L0Processor, Triggers], block_frames: int
 ) -> None:
@@ -151,8 +155,14 @@ def test_without_the_reference_the_lines_are_inactive_and_say_why(tmp_path: Path
     assert report["ledger_closed"]
 
 
-@ENGINES
-@pytest.mark.parametrize("n_frames", [0, 3000])
+@pytest.mark.parametrize(
+    ("n_frames", "replay"),
+    [
+        (0, replay_inline),
+        (3000, replay_inline),
+        pytest.param(0, replay_processes, marks=pytest.mark.needs_jit),
+    ],
+)
 def test_an_empty_spill_is_played(tmp_path: Path, n_frames: int, replay: Engine) -> None:
     path = write(tmp_path / "empty.h5", random_streams(["RICH", "CHOD"], n_frames, 0), n_frames)
     report = replay(request(path), Watcher())
@@ -175,6 +185,15 @@ def test_a_real_file_of_one_detector_is_imported_and_played(tmp_path: Path) -> N
     assert report["beam_s"] == pytest.approx(5.757 - 1.169, abs=0.002)
     assert not any(line["active"] for line in report["lines"])
     assert report["ledger_closed"]
+
+
+@pytest.mark.needs_jit
+def test_a_block_too_long_for_a_message_is_an_error_with_its_remedy(
+    spill: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.wire.message.MAX_MESSAGE_BYTES", 100_000)
+    with pytest.raises(StageFailed, match=r"of kind primitives .* put fewer frames in a block"):
+        replay_threads(tmp_path, request(spill, block_frames=WHOLE))
 
 
 class Forgetful(Sender):
@@ -214,6 +233,7 @@ def test_a_block_lost_in_the_middle_is_an_error_that_says_where(
         replay_threads(tmp_path, request(spill))
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize(
     ("to", "number"), [("l0", 1), ("l0", 4), ("monitor", 1), ("monitor", 3), ("monitor", 5)]
 )
