@@ -66,6 +66,19 @@ def test_a_condition_is_a_detectors_bit_by_full_or_short_name(
     assert (found.name, number) == (detector, bit)
 
 
+def test_na62_names_the_conditions_that_its_menus_need_one_a_bit() -> None:
+    na62 = load_experiment("na62")
+    needed = {
+        "NewCHOD": "Q1 Q2 QX UTMC H1 H2 QE1 QE2 QE3 QE4 HO1 HT1 HTO1",
+        "MUV3": "M1 M2 MO1 MO2 MOQX MT1 MTO1",
+        "LKr": "E1 E2 E5 E10 E20 E30 E40 C1 C2 C1E10 C2E10 LKr30",
+    }
+    for detector, conditions in needed.items():
+        bits = [na62.find(detector).bits[name] for name in conditions.split()]
+        assert len(set(bits)) == len(bits)
+        assert set(bits) <= set(range(CALIBRATION_BIT - 1))
+
+
 def test_two_names_of_a_bit_are_aliases() -> None:
     na62 = load_experiment("na62")
     assert na62.bit("E10") == na62.bit("LKr10")
