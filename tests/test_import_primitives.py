@@ -254,6 +254,29 @@ def test_what_was_discarded_and_sorted_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("detector", "id16s", "told", "bits", "lack"),
+    [
+        ("CHOD", [0x4001, 0x4004, 0x6C00], "bits 0, 2, 10-11, 13 are set and have no name in na62", [0, 2, 10, 11, 13], 0),
+        ("CHOD", [0x4000, 0x2000], "bit 13 is set and has no name in na62; 50% lack bit 14", [13], 0.5),
+        ("LKr", [0x0100] + [0x4000] * 199, "under 1% lack bit 14", [], 0.005),
+        ("LKr", [0x0100, 0x4000, 0xB000], "50% lack bit 14", [], 0.5),
+        ("LKr", [0xB000], None, [], 0),
+        ("LKr", [0x40FF], None, [], 0),
+    ],
+)  # fmt: skip
+def test_bits_that_do_not_fit_the_profile_are_told_calibration_apart(
+    tmp_path: Path, detector: str, id16s: list[int], told: str | None, bits: list[int], lack: float
+) -> None:
+    (tmp_path / "a").write_bytes(write_64([(10 * i, id16) for i, id16 in enumerate(id16s)]))
+    result = run(tmp_path, "--detector", detector, str(tmp_path / "a"), "--format", "64")
+    lines = result.output.splitlines()
+    assert lines[2:] == ([] if told is None else [f"{detector}: {told}"])
+    with SpillReader(tmp_path / "spill.h5") as reader:
+        source = reader.header.provenance["sources"][0]
+    assert (source["bits_without_name"], source["lack_bit_14"]) == (bits, lack)
+
+
+@pytest.mark.parametrize(
     ("arguments", "what"),
     [
         (["--detector", "LKR", "run1.bin"], "na62 has no detector 'LKR'"),
@@ -292,7 +315,10 @@ def test_the_recorded_burst_has_its_4252_primitives_between_1169_and_5757_ms(tmp
     assert (found.format, len(found.ids), found.steps_back) == ("32", 4252, 0)
     span = [seconds(int(found.times_lsb[i])) for i in (0, -1)]
     assert span == pytest.approx([1.169, 5.757], abs=5e-4)
-    assert run(tmp_path, "--detector", "LKr", str(REAL)).exit_code == 0
+    result = run(tmp_path, "--detector", "LKr", str(REAL))
+    assert (
+        result.output.splitlines()[-1] == "LKr: bits 12-13 are set and have no name in na62; 30% lack bit 14"
+    )
     assert list(validate(tmp_path / "spill.h5")) == []
     with SpillReader(tmp_path / "spill.h5") as reader:
         assert (reader.header.run, reader.header.burst) == (8764, 500)

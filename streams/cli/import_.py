@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+import numpy as np
 
 from streams import catalogue
 from streams.formats import na62_primitives
@@ -16,6 +17,10 @@ from streams.formats.na62_primitives import Primitives
 from streams.spill.writer import SpillWriter
 from trigger.clock import seconds
 from trigger.errors import KtrigError
+from trigger.experiment import CALIBRATION_BIT, Detector
+
+FIRED_BIT: Final = 14
+"""Set in every physics primitive, by NA62's convention; the bits below are conditions."""
 
 
 class ImportArgumentsError(KtrigError):
@@ -66,7 +71,8 @@ def primitives(
     not given they are 0.
     """
     profile = catalogue.load_experiment(experiment)
-    names = [profile.find(name).name for name in detectors]
+    found_detectors = [profile.find(name) for name in detectors]
+    names = [detector.name for detector in found_detectors]
     if len(files) != len(names) or len(set(names)) != len(names):
         raise ImportArgumentsError(
             f"--detector: {len(names)} for {len(files)} files ({', '.join(names)}); give one for each, all different"
@@ -74,7 +80,10 @@ def primitives(
     run = _number("run", run, files)
     burst = _number("burst", burst, files)
     found = {name: na62_primitives.read(file, wanted) for name, file in zip(names, files, strict=True)}
-    sources = [_source(name, file, found[name]) for name, file in zip(names, files, strict=True)]
+    sources = [
+        _source(detector, file, found[detector.name])
+        for detector, file in zip(found_detectors, files, strict=True)
+    ]
     block = na62_primitives.pack(found)
     with SpillWriter(
         output,
@@ -87,7 +96,14 @@ def primitives(
         detectors=names,
     ) as writer:
         writer.write(block)
-    summary = {"file": output, "run": run, "burst": burst, "n_frames": block.n_frames, "sources": sources}
+    summary = {
+        "file": output,
+        "experiment": profile.name,
+        "run": run,
+        "burst": burst,
+        "n_frames": block.n_frames,
+        "sources": sources,
+    }
     _report(summary, as_json)
 
 
@@ -105,10 +121,14 @@ def _number(what: str, given: int | None, files: Sequence[str]) -> int:
     return found.pop() if found else 0
 
 
-def _source(detector: str, file: str, primitives: Primitives) -> dict[str, Any]:
+def _source(detector: Detector, file: str, primitives: Primitives) -> dict[str, Any]:
+    """Describe a file, and how well the profile's names fit the bits of its IDs, calibration primitives apart."""
     times = primitives.times_lsb
+    ids = primitives.ids[primitives.ids >> CALIBRATION_BIT == 0]
+    set_bits = int(np.bitwise_or.reduce(ids, initial=0))
+    unnamed = set(range(FIRED_BIT)) - set(detector.bits.values())
     return {
-        "detector": detector,
+        "detector": detector.name,
         "file": Path(file).name,
         "format": f"na62-primitives-{primitives.format}",
         "primitives": len(times),
@@ -116,6 +136,8 @@ def _source(detector: str, file: str, primitives: Primitives) -> dict[str, Any]:
         "last_s": seconds(int(times.max())),
         "id_0_discarded": primitives.discarded,
         "out_of_order": primitives.steps_back,
+        "bits_without_name": [bit for bit in sorted(unnamed) if set_bits >> bit & 1],
+        "lack_bit_14": float(np.mean(ids >> FIRED_BIT & 1 == 0)) if len(ids) else 0.0,
     }
 
 
@@ -136,3 +158,33 @@ def _report(summary: dict[str, Any], as_json: bool) -> None:
     click.echo(
         f"{summary['file']}: run {summary['run']}, burst {summary['burst']}, {summary['n_frames']:,} frames"
     )
+    for source in summary["sources"]:
+        misfits = _misfits(source, summary["experiment"])
+        if misfits:
+            click.echo(f"{source['detector']}: {'; '.join(misfits)}")
+
+
+def _misfits(source: dict[str, Any], experiment: str) -> list[str]:
+    """Say where the IDs of a source do not fit the profile, if anywhere."""
+    misfits = []
+    bits, lack = source["bits_without_name"], source["lack_bit_14"]
+    if bits:
+        are, have = ("is", "has") if len(bits) == 1 else ("are", "have")
+        misfits.append(
+            f"bit{'s' * (len(bits) > 1)} {_ranges(bits)} {are} set and {have} no name in {experiment}"
+        )
+    if lack:
+        percent = f"{lack:.0%}" if lack >= 0.01 else "under 1%"
+        misfits.append(f"{percent} lack bit {FIRED_BIT}")
+    return misfits
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write rising numbers as 0, 2, 8-13."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
