@@ -12,10 +12,11 @@ from rich.text import Text
 
 from streams.catalogue import load_experiment
 from streams.cli.report_text import render
-from streams.replay import Watcher, make_request
+from streams.replay import make_request
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.write import write_spill
 from streams.stages.local import replay_processes
+from streams.stages.request import Watcher
 
 TARGET = Path(__file__).with_name("replay.svg")
 COLUMNS = 80

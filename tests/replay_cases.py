@@ -17,12 +17,13 @@ import msgpack
 import numpy as np
 import zmq
 
-from streams.replay import Request, make_request
+from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
 from streams.stages import exchange
 from streams.stages.exchange import L0Output, SpillEnd
 from streams.stages.processes import STAGES, Step, run_stage
+from streams.stages.request import Request
 from streams.wire.link import Receiver
 from trigger.frames import Block, FrameStream
 

@@ -19,11 +19,12 @@ from replay_cases import (
 )
 
 from streams.cli.import_ import command as import_command
-from streams.replay import Request, Watcher, replay_inline
 from streams.report import Report
 from streams.spill.reader import SpillReader
 from streams.stages import processes
+from streams.stages.inline import replay_inline
 from streams.stages.local import replay_processes
+from streams.stages.request import Request, Watcher
 from streams.wire.link import Sender
 from streams.wire.message import Message
 from trigger.clock import FRAME_S

@@ -32,8 +32,9 @@ from replay_cases import (
 )
 
 from streams.cli.main import main
-from streams.replay import Watcher, replay_inline
+from streams.stages.inline import replay_inline
 from streams.stages.processes import STAGES
+from streams.stages.request import Watcher
 from trigger.frames import BLOCK_FRAMES
 
 SLOW = "0.001"

@@ -56,11 +56,14 @@ def command(
 ) -> None:
     """Play a spill through the L0 trigger and report the rate of each line."""
     from streams.cli.report_text import render
-    from streams.replay import Watcher, make_request, replay_inline
-    from streams.stages.local import replay_processes
+    from streams.replay import make_request
+    from streams.stages.request import Watcher
 
     request = make_request(spill, menu, profile, speed, metrics, block_frames)
-    run = replay_inline if inline else replay_processes
+    if inline:
+        from streams.stages.inline import replay_inline as run
+    else:
+        from streams.stages.local import replay_processes as run
     with progress("replay") as tell:
         report = run(request, Watcher(progress=tell, metrics_url=_say_url))
     if as_json:

@@ -18,9 +18,9 @@ from typing import Any, Final
 import msgpack
 
 from streams import memory
-from streams.replay import Request, Watcher
 from streams.report import Report
 from streams.stages.processes import STAGES, run_stage
+from streams.stages.request import Request, Watcher
 from trigger.errors import KtrigError
 
 LOOK_S: Final = 0.2

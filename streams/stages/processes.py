@@ -7,19 +7,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgpack
 import zmq
 
 from streams.stages import exchange
 from streams.stages.exchange import L0Output, SpillStart
-from streams.stages.source import FileSource
+from streams.stages.request import Request
 from streams.wire.link import Receiver, Sender, Stopped
 from trigger.errors import KtrigError
-
-if TYPE_CHECKING:
-    from streams.replay import Request
 
 PROGRESS_S: Final = 0.1
 """Time between two reports of progress."""
@@ -64,7 +61,7 @@ class Supervisor:
             raise Stopped
 
 
-Step = Callable[["Request", dict[str, str], Supervisor, zmq.Context[Any]], None]
+Step = Callable[[Request, dict[str, str], Supervisor, zmq.Context[Any]], None]
 
 
 def run_stage(step: Step, request: Request, endpoints: dict[str, str], connection: Connection) -> None:
@@ -86,6 +83,9 @@ def source_step(
     request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
 ) -> None:
     """Play the file to L0."""
+    # Each stage imports what only it needs, in particular kernels: that is most of the time of its start.
+    from streams.stages.source import FileSource
+
     menu = request.menu.hash
     with (
         closing(FileSource(request.spill, request.speed, request.block_frames, supervisor.check)) as source,
@@ -104,7 +104,6 @@ def l0_step(
     request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
 ) -> None:
     """Turn primitives into triggers."""
-    # Compiling the kernels is the slow part of starting, so only the process that needs them imports them.
     from streams.stages.l0 import L0Stage
 
     menu = request.menu.hash
