@@ -21,7 +21,7 @@ NEAR = 1.4
 TABLE = 0.02
 """How far the table of responses itself is from the toy."""
 
-# kHz before downscaling at 750 MHz, K+ decays and pi+ -> mu nu, no accidentals, no halo: the toy behind the 2018 menu.
+# kHz before downscaling at 750 MHz from decays alone, no accidentals or halo: the toy behind the 2018 menu.
 TOY_KHZ = {
     "PNN": 363.0,
     "Non-mu": 2070.0,
