@@ -96,7 +96,7 @@ def main() -> None:
     except click.ClickException as wrong:
         _leave(wrong.format_message(), wrong.exit_code)
     except Ended as ended:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _take_no_more_signals()
         _leave(ENDINGS[ended.number], SIGNALLED + ended.number)
     except OSError as wrong:
         # What is left in the buffer of stdout would be written, and fail, once more.
@@ -127,9 +127,21 @@ def _take_signals() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """Raise Ended, and again if that does not end us: what is raised in a callback of a library is lost there."""
-    signal.signal(signal.SIGALRM, lambda _alarm, frame: _end(number, frame))
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+    """Raise Ended, and every AGAIN_S until that ends us: what is raised in a callback of a library is lost there."""
+    if signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0):
+        return  # Another signal has begun it.
+
+    def again(_number: int, _frame: FrameType | None) -> None:
+        raise Ended(number)
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)
     # What a library was about to do when we raise in it may fail in its destructors; no one wants to read that.
     sys.unraisablehook = lambda _unraisable: None
     raise Ended(number)
+
+
+def _take_no_more_signals() -> None:
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
