@@ -73,14 +73,16 @@ def write(path: Path, streams: Mapping[str, FrameStream], n_frames: int, experim
     return path
 
 
-def random_streams(detectors: Sequence[str], n_frames: int, n_words: int) -> dict[str, FrameStream]:
+def random_streams(
+    detectors: Sequence[str], n_frames: int, n_words: int, first_frame: int = 0
+) -> dict[str, FrameStream]:
     """Return a stream of `n_words` words for each detector."""
     rng = np.random.default_rng(1)
     return {
         name: FrameStream.pack(
-            np.sort(rng.integers(0, n_frames << 16, n_words)),
+            (first_frame << 16) + rng.integers(0, n_frames << 16, n_words),
             rng.integers(1, 1 << 15, n_words).astype(np.uint16),
-            0,
+            first_frame,
             n_frames,
         )
         for name in detectors
