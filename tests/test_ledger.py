@@ -1,85 +1,186 @@
-"""The ledger closes on what is whole, and each loss shows where it happened."""
+"""The ledger: it closes on a good spill, and each loss opens the accounts that it concerns and no other."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from replay_cases import request
 
-from streams.catalogue import load_menu
-from streams.monitors import ledger
-from streams.stages.exchange import L0Counts, SpillEnd, StageTotals
-from trigger.l0.registers import CONTROL, N_ROWS
-from trigger.l0.triggers import ACCOUNTS
-
-MENU, NA62 = load_menu("na62-2018")
-MT = 2
-"""Row of a line that keeps 1 in 100."""
-
-
-def account(**changes: int) -> dict[str, int]:
-    fates = dict.fromkeys(ACCOUNTS, 0) | {
-        "paired": 30, "same_slot": 7, "rejected": 300, "same_tick": 5, "downscaled": 640, "triggers": 18,
-    }  # fmt: skip
-    fates |= changes
-    fates["words"] = sum(n for name, n in fates.items() if name != "words")
-    return fates
+from streams.monitors import rates
+from streams.monitors.ledger import Account, l0_entries, line_account, lost_in_transport
+from streams.report import Report
+from streams.stages.exchange import L0Output, SpillEnd
+from streams.stages.l0 import L0Stage
+from streams.stages.monitor import MonitorStage
+from streams.stages.request import Request
+from streams.stages.source import FileSource
+from trigger.l0.triggers import CONTROL_WORD, Triggers
 
 
-def counts(before: int = 1250, same_tick: int = 4) -> L0Counts:
-    rows = np.zeros((3, N_ROWS), np.int64)
-    rows[:, MT] = (before, before // 100, same_tick)
-    return L0Counts(rows[0], rows[1], rows[2], account())
+@dataclass
+class Played:
+    """What L0 answered to the blocks of a spill, and the end of the spill."""
+
+    request: Request
+    source: FileSource
+    outputs: list[L0Output]
+    end: SpillEnd
+
+    def report(self) -> Report:
+        """What a monitor makes of it."""
+        monitor = MonitorStage(self.source.start, self.request.menu, self.request.experiment)
+        for output in self.outputs:
+            monitor.update(output)
+        return monitor.finish(self.end, clock=lambda: self.end.anchor_s + 1.0)
 
 
-def end(rich: int = 600, chod: int = 400) -> SpillEnd:
-    totals = StageTotals(3, {"RICH": rich, "CHOD": chod, "LKr": 50})
-    return SpillEnd(0.0, totals, replace(totals))
+@pytest.fixture
+def played(spill: Path) -> Played:
+    wanted = request(spill, block_frames=500)
+    source = FileSource(wanted.spill, None, wanted.block_frames)
+    l0 = L0Stage(source.start, wanted.menu, wanted.experiment)
+    outputs = [l0.process(block, source.totals) for block in source.blocks()]
+    end = source.end()
+    outputs.append(l0.finish(outputs[-1], end))
+    source.close()
+    return Played(wanted, source, outputs, l0.end(end, 0, 0))
 
 
-def test_the_sum_of_the_entries_closes() -> None:
-    entries = ledger.l0_entries(MENU, end(), counts(), 18)
-    assert entries.closed
-    assert (entries.came, entries.out, entries.merged) == (1000, 18, 30)
-    assert entries.lost == {"same_slot": 7, "ignored": 0, "same_tick": 5, "discarded": 0}
-    assert ledger.lost_in_transport(end(), counts(), 18) == 0
+def open_accounts(report: Report) -> set[str]:
+    """Names of the accounts that do not close."""
+    return {name for name, account in report["ledger"].items() if not account["closed"]}
 
 
-@pytest.mark.parametrize(("rich", "seen"), [(601, 18), (599, 18), (600, 17), (600, 19)])
-def test_a_primitive_or_a_trigger_too_many_or_too_few_opens_it(rich: int, seen: int) -> None:
-    assert not ledger.l0_entries(MENU, end(rich=rich), counts(), seen).closed
+def test_the_ledger_of_a_good_spill_closes(played: Played) -> None:
+    report = played.report()
+    assert open_accounts(report) == set()
+    assert report["ledger_closed"]
+    assert report["lost_in_transport"] == 0
+    assert [*report["ledger"]] == ["l0", *(line["name"] for line in report["lines"])]
+    account = report["ledger"]["l0"]
+    assert account["in"] == report["primitives"]["RICH"] + report["primitives"]["CHOD"]
+    assert account["out"] == report["l0_triggers"] > 0
+    assert account["downscaled"] > 0 < account["lost"]["same_slot"]
 
 
-def test_only_reference_and_control_primitives_are_entries() -> None:
-    assert ledger.l0_entries(MENU, end(), counts(), 18).came == 1000
-    without = MENU.model_copy(update={"control": None})
-    assert ledger.l0_entries(without, end(), counts(), 18).came == 600
+def change_triggers(played: Played, change: Callable[[Triggers], Triggers]) -> None:
+    """Change the triggers of the second block."""
+    output = played.outputs[1]
+    played.outputs[1] = replace(output, triggers=change(output.triggers))
 
 
-def test_a_line_closes_when_every_hundredth_firing_arrived() -> None:
-    mt = ledger.line_account(MT, MENU.line[MT], counts(), 12)
-    assert mt.closed
-    assert (mt.name, mt.came, mt.downscaled, mt.lost) == ("MT", 1254, 1238, {"same_tick": 4})
+def without(triggers: Triggers, which: int) -> Triggers:
+    """The triggers but one."""
+    return Triggers(
+        np.delete(triggers.time_lsb, which),
+        np.delete(triggers.flags, which),
+        np.delete(triggers.word, which),
+        triggers.slots,
+    )
 
 
-@pytest.mark.parametrize("seen", [11, 13])
-def test_a_flag_lost_or_gained_opens_the_line(seen: int) -> None:
-    assert not ledger.line_account(MT, MENU.line[MT], counts(), seen).closed
+def test_a_lost_trigger_opens_the_account_of_l0_and_those_of_its_lines(played: Played) -> None:
+    names = [line.name for line in played.request.menu.line]
+    triggers = played.outputs[1].triggers
+    which = int(np.flatnonzero(triggers.flags)[0])
+    flags, word = int(triggers.flags[which]), int(triggers.word[which])
+    change_triggers(played, lambda t: without(t, which))
+    report = played.report()
+    lines = {name for i, name in enumerate(names) if flags >> i & 1} | (
+        {"Control"} if word & CONTROL_WORD else set()
+    )
+    assert open_accounts(report) == {"l0"} | lines
+    assert report["lost_in_transport"] == 1
+    assert not report["ledger_closed"]
 
 
-def test_the_control_trigger_has_an_account_too() -> None:
-    assert MENU.control is not None
-    assert ledger.line_account(CONTROL, MENU.control, counts(), 0).closed
+def test_a_flag_that_changed_opens_the_account_of_its_line_alone(played: Played) -> None:
+    def flip(triggers: Triggers) -> Triggers:
+        flags = triggers.flags.copy()
+        flags[0] ^= 1 << 3
+        return replace(triggers, flags=flags)
+
+    change_triggers(played, flip)
+    report = played.report()
+    assert open_accounts(report) == {played.request.menu.line[3].name}
+    assert not report["ledger_closed"]
+
+
+def test_a_lost_answer_opens_the_account_of_l0(played: Played) -> None:
+    lost = played.outputs.pop(1)
+    report = played.report()
+    assert "l0" in open_accounts(report)
+    assert report["lost_in_transport"] == len(lost.triggers)
+
+
+def test_a_word_of_the_reference_that_l0_did_not_get_opens_its_account(played: Played) -> None:
+    assert played.end.l0 is not None
+    played.end.source.primitives["RICH"] += 1
+    report = played.report()
+    assert open_accounts(report) == {"l0"}
+    assert report["lost_in_transport"] == 1
+
+
+def test_words_of_another_detector_that_l0_did_not_get_keep_the_ledger_open(played: Played) -> None:
+    """No account counts them, and two detectors must not make up for each other."""
+    played.end.source.primitives["LKr"] += 5
+    played.end.source.primitives["MUV3"] -= 5
+    report = played.report()
+    assert open_accounts(report) == set()
+    assert report["lost_in_transport"] == 10
+    assert not report["ledger_closed"]
+
+
+def test_a_missing_block_without_primitives_keeps_the_ledger_open(played: Played) -> None:
+    played.end = replace(played.end, missing_blocks=1)
+    report = played.report()
+    assert report["lost_in_transport"] == 0
+    assert not report["ledger_closed"]
 
 
 @pytest.mark.parametrize(
-    ("came", "seen", "lost"),
-    [({"RICH": 600, "CHOD": 400, "LKr": 50}, 18, 0), ({"RICH": 590, "CHOD": 400, "LKr": 50}, 18, 10),
-     ({"RICH": 600, "CHOD": 400}, 17, 51)],
-)  # fmt: skip
-def test_what_transport_loses_is_counted_in_primitives_and_triggers(
-    came: dict[str, int], seen: int, lost: int
+    "name", ["rejected", "downscaled", "paired", "same_slot", "same_tick", "discarded", "ignored"]
+)
+def test_every_fate_of_an_entry_is_in_the_account_of_l0(played: Played, name: str) -> None:
+    last = played.outputs[-1]
+    account = {**last.counts.account, name: last.counts.account[name] + 1}
+    played.outputs[-1] = replace(last, counts=replace(last.counts, account=account))
+    assert open_accounts(played.report()) == {"l0"}
+
+
+@pytest.mark.parametrize("name", ["before", "same_tick"])
+def test_a_firing_too_many_opens_the_account_of_its_line_unless_downscaling_hides_it(
+    played: Played, name: str
 ) -> None:
-    short = replace(end(), l0=StageTotals(3, came))
-    assert ledger.lost_in_transport(short, counts(), seen) == lost
+    """A firing that downscaling would not keep is balanced by what downscaling takes; one that it would is not."""
+    last = played.outputs[-1]
+    rows = getattr(last.counts, name).copy()
+    rows[0] += 1
+    played.outputs[-1] = replace(last, counts=replace(last.counts, **{name: rows}))
+    assert open_accounts(played.report()) == ({"PNN"} if name == "before" else set())
+
+
+def test_an_account_closes_when_what_came_went_somewhere() -> None:
+    account = Account("x", came=10, out=1, merged=1, rejected=2, downscaled=3, lost={"a": 1, "b": 2})
+    assert account.closed
+    assert not replace(account, came=11).closed
+    for name in ("out", "merged", "rejected", "downscaled"):
+        assert not replace(account, **{name: getattr(account, name) + 1}).closed
+    assert account.as_dict()["in"] == 10
+
+
+def test_the_parts_of_the_ledger_agree_with_the_report(played: Played) -> None:
+    now = rates.fresh(played.source.start)
+    for output in played.outputs:
+        now = rates.advance(now, output, played.request.experiment)
+    report = played.report()
+    menu = played.request.menu
+    assert l0_entries(menu, played.end, now.counts, now.triggers_seen).as_dict() == report["ledger"]["l0"]
+    for row, line in menu.rows:
+        account = line_account(row, line, now.counts, int(now.after_seen[row]))
+        assert account.as_dict() == report["ledger"][line.name]
+    assert lost_in_transport(played.end, now.counts, now.triggers_seen) == report["lost_in_transport"]

@@ -1,67 +1,104 @@
-"""Pacing from one anchor, with a clock of the test's own."""
+"""Pacing: blocks are due from one fixed anchor, whatever happens between them."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.stages.pacing import NAP_S, Pacer
 from trigger.clock import FRAME_S
 
+BLOCK = 1024
+"""Frames; a block of 6.54 ms."""
+
 
 class Clock:
-    """Monotonic seconds that pass only when somebody sleeps, or the test says so."""
+    """A clock that moves only when someone sleeps, and `oversleep_s` too far when someone does."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, oversleep_s: float = 0.0) -> None:
+        self.now_s = 1000.0
         self.naps: list[float] = []
+        self._oversleep_s = oversleep_s
 
     def __call__(self) -> float:
-        return self.now
+        return self.now_s
 
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
+    def sleep(self, time_s: float) -> None:
+        assert time_s > 0
+        self.naps.append(time_s)
+        self.now_s += time_s + self._oversleep_s
+
+
+def play(clock: Clock, speed: float | None, stalls_s: list[float]) -> list[float]:
+    """Play a block for each stall, which comes before it; return how late each was released."""
+    pacer = Pacer(speed, clock=clock, sleep=clock.sleep)
+    clock.now_s += 5.0
+    pacer.start()
+    assert pacer.anchor_s == clock.now_s
+    late = []
+    for i, stall_s in enumerate(stalls_s):
+        clock.now_s += stall_s
+        pacer.wait((i + 1) * BLOCK)
+        due = pacer.anchor_s + (i + 1) * BLOCK * FRAME_S / (speed or 1.0)
+        late.append(clock.now_s - due)
+    return late
+
+
+@pytest.mark.parametrize("speed", [0.1, 0.5, 1.0, 10.0])
+def test_a_block_is_released_when_its_last_frame_is_over(speed: float) -> None:
+    assert play(Clock(), speed, [0.0] * 700) == pytest.approx([0.0] * 700, abs=1e-9)
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 10.0])
-def test_a_block_is_released_when_its_last_frame_is_over(speed: float) -> None:
+def test_oversleeping_does_not_add_up(speed: float) -> None:
+    late = play(Clock(oversleep_s=1e-4), speed, [0.0] * 700)
+    assert max(late) <= 1e-4 + 1e-9
+    assert late[-1] <= 1e-4 + 1e-9
+
+
+@given(st.lists(st.floats(0, 0.05), min_size=1, max_size=50), st.sampled_from([0.5, 1.0, 10.0]))
+def test_after_stalls_of_50_ms_the_blocks_catch_up_with_the_anchor(
+    stalls_s: list[float], speed: float
+) -> None:
+    late = play(Clock(), speed, [*stalls_s, *[0.0] * 4000])
+    assert min(late) >= -1e-9
+    assert late[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_late_block_does_not_wait() -> None:
     clock = Clock()
-    pacer = Pacer(speed, clock=clock, sleep=clock.sleep)
-    pacer.start()
-    for block in range(1, 50):
-        pacer.wait(1024 * block)
-        assert clock.now - 1000.0 == pytest.approx(1024 * block * FRAME_S / speed, abs=1e-9)
-
-
-def test_a_stall_is_caught_up_and_does_not_shift_what_follows() -> None:
-    clock = Clock()
-    pacer = Pacer(1.0, clock=clock, sleep=clock.sleep)
-    pacer.start()
-    for block in range(1, 100):
-        clock.now += 0.05 if block % 10 == 0 else 0.0
-        pacer.wait(1024 * block)
-    assert clock.now - 1000.0 == pytest.approx(99 * 1024 * FRAME_S, abs=1e-9)
-
-
-def test_without_a_speed_nothing_waits() -> None:
-    clock = Clock()
-    pacer = Pacer(None, clock=clock, sleep=clock.sleep)
-    pacer.start()
-    pacer.wait(10**9)
+    play(clock, 1.0, [BLOCK * FRAME_S + 1e-6] * 20)
     assert clock.naps == []
 
 
-def test_a_long_wait_is_made_of_naps_and_can_be_ended_between_them() -> None:
+def test_as_fast_as_it_goes_never_waits() -> None:
     clock = Clock()
+    play(clock, None, [0.0] * 10)
+    assert clock.naps == []
+
+
+def test_a_long_wait_looks_often_whether_to_go_on() -> None:
     looks = []
+    clock = Clock()
+    pacer = Pacer(0.001, lambda: looks.append(clock()), clock, clock.sleep)
+    pacer.start()
+    pacer.wait(BLOCK)
+    assert max(clock.naps) <= NAP_S
+    assert len(looks) == len(clock.naps) == 66
+    assert clock() - pacer.anchor_s == pytest.approx(BLOCK * FRAME_S / 0.001)
+
+
+def test_what_the_check_raises_ends_the_wait() -> None:
+    class Enough(Exception):  # noqa: N818
+        pass
 
     def check() -> None:
-        looks.append(clock.now)
-        if len(looks) == 3:
-            raise InterruptedError
+        raise Enough
 
-    pacer = Pacer(1.0, check, clock, clock.sleep)
+    clock = Clock()
+    pacer = Pacer(1e-300, check, clock, clock.sleep)
     pacer.start()
-    with pytest.raises(InterruptedError):
-        pacer.wait(10**9)
-    assert clock.naps == [NAP_S] * 3
+    with pytest.raises(Enough):
+        pacer.wait(BLOCK)
+    assert len(clock.naps) == 1

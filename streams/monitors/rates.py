@@ -112,12 +112,10 @@ def rate(count: int, time_s: float) -> tuple[float, float]:
 def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) -> tuple[float, float]:
     """Return (rate, error) in Hz after a downscaling that keeps every nth firing, n = `downscaling`.
 
-    The error is the root mean square distance from the rate before over n. Two parts: the Poisson spread of the
-    firings, and the 0 to n - 1 firings (not more than there were) behind the last one kept, whose mean square is
-    (n - 1)(2n - 1)/6 when each number is as likely.
+    The error is the distance from the rate before over n: the Poisson spread of the firings, and the firings behind
+    the last one kept, that none stands for.
     """
     if time_s <= 0:
         return 0.0, 0.0
-    behind = min(before + 1, downscaling)
-    remainder = (behind - 1) * (2 * behind - 1) / 6
-    return after / time_s, math.sqrt(max(before, 1) + remainder) / downscaling / time_s
+    behind = before - after * downscaling
+    return after / time_s, math.sqrt(max(before, 1) + behind**2) / downscaling / time_s
