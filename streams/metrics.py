@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from trigger.activity import LineActivity
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
 from trigger.menu import Menu
+
+MAX_PORT: Final = 65535
 
 
 class MetricsError(KtrigError):
@@ -130,7 +133,7 @@ class MonitorCollector(Collector):
 def parse_address(address: str) -> tuple[str, int]:
     """Split HOST:PORT. Raises MetricsError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+    if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
         raise MetricsError(f"--metrics {address}: give HOST:PORT, as 127.0.0.1:9100; port 0 takes a free one")
     return host, int(port)
 
@@ -145,8 +148,9 @@ class MetricsServer:
         registry.register(collector)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
-        except OSError as wrong:
-            raise MetricsError(f"--metrics {address}: {wrong.strerror}; choose another HOST:PORT") from None
+        except (OSError, UnicodeError) as wrong:
+            reason = getattr(wrong, "strerror", None) or "not the name of a host"
+            raise MetricsError(f"--metrics {address}: {reason}; choose another HOST:PORT") from None
         self.url = f"http://{host}:{self._server.server_port}/metrics"
 
     def close(self) -> None:

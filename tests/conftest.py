@@ -8,9 +8,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from replay_cases import Played, play, request
 
 from streams.catalogue import load_experiment
 from streams.simulate.settings import SimulationSettings
@@ -93,3 +96,14 @@ def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = SimulationSettings(intensity_mhz=50.0, duration_s=0.02, seed=1)
     write_spill(path, settings, load_experiment("na62"), run=8764, burst=500)
     return path
+
+
+@pytest.fixture(scope="session")
+def _played_once(spill: Path) -> Played:
+    return play(request(spill, block_frames=500))
+
+
+@pytest.fixture
+def played(_played_once: Played) -> Played:
+    """What L0 answers to the small spill in blocks of 500 frames; tests may change it."""
+    return replace(_played_once, outputs=[*_played_once.outputs], end=deepcopy(_played_once.end))

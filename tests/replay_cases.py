@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
 from streams.stages import exchange
-from streams.stages.exchange import L0Output, SpillEnd
+from streams.stages.exchange import L0Output, SpillEnd, SpillStart
+from streams.stages.l0 import L0Stage
+from streams.stages.monitor import MonitorStage
 from streams.stages.processes import STAGES, Step, run_stage
 from streams.stages.request import Request
+from streams.stages.source import FileSource
 from streams.wire.link import Receiver
 from trigger.frames import Block, FrameStream
 
@@ -223,3 +227,34 @@ def started(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@dataclass
+class Played:
+    """What L0 answered to the blocks of a spill, and the end of the spill."""
+
+    request: Request
+    start: SpillStart
+    outputs: list[L0Output]
+    end: SpillEnd
+
+    def monitor(self) -> MonitorStage:
+        """A monitor at the start of the spill."""
+        return MonitorStage(self.start, self.request.menu, self.request.experiment)
+
+    def report(self) -> Report:
+        """What a monitor makes of the spill."""
+        monitor = self.monitor()
+        for output in self.outputs:
+            monitor.update(output)
+        return monitor.finish(self.end, clock=lambda: self.end.anchor_s + 1.0)
+
+
+def play(request: Request) -> Played:
+    """Put a spill through L0."""
+    with closing(FileSource(request.spill, None, request.block_frames)) as source:
+        l0 = L0Stage(source.start, request.menu, request.experiment)
+        outputs = [l0.process(block, source.totals) for block in source.blocks()]
+        end = source.end()
+    outputs.append(l0.finish(outputs[-1], end))
+    return Played(request, source.start, outputs, l0.end(end, 0, 0))

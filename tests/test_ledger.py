@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from replay_cases import request
+from replay_cases import Played
 
 from streams.monitors import rates
 from streams.monitors.ledger import Account, l0_entries, line_account, lost_in_transport
 from streams.report import Report
-from streams.stages.exchange import L0Output, SpillEnd
-from streams.stages.l0 import L0Stage
-from streams.stages.monitor import MonitorStage
-from streams.stages.request import Request
-from streams.stages.source import FileSource
 from trigger.l0.triggers import CONTROL_WORD, Triggers
-
-
-@dataclass
-class Played:
-    """What L0 answered to the blocks of a spill, and the end of the spill."""
-
-    request: Request
-    source: FileSource
-    outputs: list[L0Output]
-    end: SpillEnd
-
-    def report(self) -> Report:
-        """What a monitor makes of it."""
-        monitor = MonitorStage(self.source.start, self.request.menu, self.request.experiment)
-        for output in self.outputs:
-            monitor.update(output)
-        return monitor.finish(self.end, clock=lambda: self.end.anchor_s + 1.0)
-
-
-@pytest.fixture
-def played(spill: Path) -> Played:
-    wanted = request(spill, block_frames=500)
-    source = FileSource(wanted.spill, None, wanted.block_frames)
-    l0 = L0Stage(source.start, wanted.menu, wanted.experiment)
-    outputs = [l0.process(block, source.totals) for block in source.blocks()]
-    end = source.end()
-    outputs.append(l0.finish(outputs[-1], end))
-    source.close()
-    return Played(wanted, source, outputs, l0.end(end, 0, 0))
 
 
 def open_accounts(report: Report) -> set[str]:
@@ -174,7 +139,7 @@ def test_an_account_closes_when_what_came_went_somewhere() -> None:
 
 
 def test_the_parts_of_the_ledger_agree_with_the_report(played: Played) -> None:
-    now = rates.fresh(played.source.start)
+    now = rates.fresh(played.start)
     for output in played.outputs:
         now = rates.advance(now, output, played.request.experiment)
     report = played.report()

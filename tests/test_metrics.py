@@ -1,121 +1,224 @@
-"""Prometheus metrics: what is served, under which names, and that it is the monitor's own state."""
+"""Metrics: what a scrape sees, by name, and that it is what the report says."""
 
 from __future__ import annotations
 
 import math
+import re
 import socket
+import threading
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from urllib.request import urlopen
+from queue import Queue
+from urllib.error import URLError
 
-import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from replay_cases import LIMIT_S, Played, play, random_streams, request, scrape, wait_until, write
 
-from streams.catalogue import load_menu
-from streams.metrics import TABLE, MetricName, MetricsError, MetricsServer, MonitorCollector, parse_address
-from streams.monitors import rates
-from streams.stages.exchange import L0Counts, L0Output, SpillStart, StageTotals
-from trigger.activity import activity
-from trigger.l0.registers import N_ROWS
-from trigger.l0.triggers import ACCOUNTS, Triggers
+from streams.metrics import TABLE, MetricName, MetricsError, MetricsServer, parse_address
+from streams.monitors.rates import advance, fresh
+from streams.stages.inline import replay_inline
+from streams.stages.monitor import MonitorStage
+from streams.stages.request import Watcher
 
-MENU, NA62 = load_menu("na62-2018")
-DETECTORS = ("CHOD", "RICH", "NewCHOD")
-README = Path(__file__).parent.parent / "README.md"
+Samples = dict[str, dict[str, float]]
 
-
-def collector(detectors: tuple[str, ...] = DETECTORS) -> MonitorCollector:
-    """A collector after one block."""
-    start = SpillStart("na62", 12, 34, 0, 2048, detectors)
-    rows = np.arange(N_ROWS, dtype=np.int64)
-    counts = L0Counts(rows * 10, rows, rows + 1, {name: i for i, name in enumerate(ACCOUNTS)})
-    triggers = Triggers(
-        np.arange(3), np.array([1, 1, 4], np.uint16), np.array([1, 0x11, 1], np.uint8),
-        np.zeros((0, 3, 7), np.uint32),
-    )  # fmt: skip
-    totals = StageTotals(1, dict.fromkeys(detectors, 1000), 0.25)
-    now = rates.advance(
-        rates.fresh(start), L0Output(0, 1024, triggers, counts, totals, totals, (0, 1023)), NA62
-    )
-    return MonitorCollector(MENU, NA62, activity(MENU, NA62, detectors), now)
+TYPES = {InfoMetricFamily: "gauge", GaugeMetricFamily: "gauge", CounterMetricFamily: "counter"}
+"""How the text format calls each kind; it has no word for info."""
 
 
-def samples(of: MonitorCollector) -> dict[tuple[str, str], float]:
-    """Values by (name, label), as a scrape gives them."""
+def page(collector: Collector) -> str:
+    """The page that a scrape of the collector gives."""
     registry = CollectorRegistry()
-    registry.register(of)
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    return {
-        (s.name, next(iter(s.labels.values()), "")): s.value
-        for family in families
-        if family.name != "ktrig_spill"
-        for s in family.samples
-    }
+    registry.register(collector)
+    return generate_latest(registry).decode()
 
 
-def exposed(row: MetricName) -> str:
-    """The name under which a row of the table is served."""
-    endings: dict[type[Metric], str] = {CounterMetricFamily: "_total", InfoMetricFamily: "_info"}
-    return row.name + endings.get(row.kind, "")
+def families(text: str) -> dict[str, Metric]:
+    """The families of a page by name, as Prometheus reads it."""
+    return {family.name: family for family in text_string_to_metric_families(text)}
 
 
-def test_every_metric_of_the_table_is_served_and_no_other() -> None:
-    registry = CollectorRegistry()
-    registry.register(collector())
-    families = list(text_string_to_metric_families(generate_latest(registry).decode()))
-    served = {sample.name for family in families for sample in family.samples}
-    assert served == {exposed(row) for row in TABLE}
+def samples(text: str) -> Samples:
+    """Values by sample name, then by the value of their only label."""
+    found: Samples = {}
+    for family in families(text).values():
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[label_of(sample)] = sample.value
+    return found
 
 
-def test_the_values_are_those_of_the_monitor() -> None:
-    values = samples(collector())
-    assert values["ktrig_primitives_total", "RICH"] == 1000
-    assert values["ktrig_l0_before_downscaling_total", "MT"] == 20
-    assert values["ktrig_l0_before_downscaling_total", "Control"] == 160
-    assert values["ktrig_l0_after_downscaling_total", "PNN"] == 2
-    assert values["ktrig_l0_after_downscaling_total", "Control"] == 1
-    assert values["ktrig_l0_same_tick_total", "Non-mu"] == 2
-    assert values["ktrig_l0_triggers_total", ""] == 3
-    assert values["ktrig_l0_entries_total", "downscaled"] == ACCOUNTS.index("downscaled")
-    assert values["ktrig_blocks_total", "l0"] == 1
-    assert values["ktrig_line_active", "MT"] == 1
-    assert values["ktrig_line_active", "eMT"] == 0
+def label_of(sample: Sample) -> str:
+    """The value of the only label; of several, in the order of their names."""
+    return " ".join(value for _name, value in sorted(sample.labels.items()))
 
 
-def test_an_intensity_that_is_not_known_is_not_a_number() -> None:
-    assert math.isnan(samples(collector(("RICH",)))["ktrig_beam_intensity_hertz", ""])
+def collector_of(monitor: MonitorStage) -> Collector:
+    return monitor._collector
 
 
-def test_names_follow_the_rules_of_prometheus_and_stand_in_the_readme() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_a_slow_replay_shows_every_metric_over_http(spill: Path) -> None:
+    urls: Queue[str] = Queue()
+    wanted = request(spill, speed=0.05, block_frames=100, metrics="127.0.0.1:0")
+    replay = threading.Thread(target=replay_inline, args=(wanted, Watcher(metrics_url=urls.put)))
+    replay.start()
+    try:
+        url = urls.get(timeout=LIMIT_S)
+        wait_until(lambda: "position_seconds 0.0\n" not in scrape(url))
+        text = scrape(url)
+    finally:
+        replay.join(LIMIT_S)
+    seen = families(text)
     for row in TABLE:
-        assert not row.name.endswith("_total")
-        assert row.help.endswith(".")
-        assert f"`{exposed(row)}`" in text
+        name = f"{row.name}_info" if row.kind is InfoMetricFamily else row.name
+        assert seen[name].type == TYPES[row.kind], row.name
+        assert seen[name].documentation == row.help
+        assert seen[name].samples, row.name
+    assert 0 < samples(text)["ktrig_spill_position_seconds"][""] <= 0.02
+    with pytest.raises(URLError):
+        scrape(url)
 
 
-def test_a_server_answers_at_a_free_port_and_lets_it_go() -> None:
-    with closing(MetricsServer("127.0.0.1:0", collector())) as server:
-        with urlopen(server.url, timeout=5) as answer:
-            assert b"ktrig_l0_triggers_total 3.0" in answer.read()
-        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
-    with closing(socket.socket()) as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+def test_every_metric_of_a_scrape_is_in_the_table(played: Played) -> None:
+    seen = families(page(collector_of(played.monitor())))
+    assert {name.removesuffix("_info") for name in seen} == {row.name for row in TABLE}
+    assert len(TABLE) == len({row.name for row in TABLE})
 
 
-def test_a_busy_port_is_an_error_that_names_it() -> None:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_names_follow_the_rules_of_prometheus(row: MetricName) -> None:
+    assert re.fullmatch(r"ktrig(_[a-z0-9]+)+", row.name)
+    # Counters get their _total from the library; units are base units and come last.
+    assert not re.search(r"_(total|info|count|sum|bucket)$", row.name)
+    assert not re.search(r"_(ms|us|ns|khz|mhz|hz|milliseconds|mib|kb)(_|$)", row.name)
+    assert row.help.endswith(".")
+    assert len(row.labels) <= 1
+
+
+def test_at_the_end_the_counters_are_those_of_the_report(played: Played) -> None:
+    with closing(played.monitor()) as monitor:
+        for output in played.outputs:
+            monitor.update(output)
+        report = monitor.finish(played.end)
+        seen = samples(page(collector_of(monitor)))
+    lines = {line["name"]: line for line in report["lines"]}
+    assert seen["ktrig_primitives_total"] == report["primitives"]
+    assert seen["ktrig_l0_triggers_total"] == {"": report["l0_triggers"]}
+    for name, key in (
+        ("before_downscaling", "before"),
+        ("after_downscaling", "after"),
+        ("same_tick", "lost_same_tick"),
+    ):
+        assert seen[f"ktrig_l0_{name}_total"] == {name: line[key] for name, line in lines.items()}
+    assert seen["ktrig_line_active"] == dict.fromkeys(lines, 1.0)
+    assert seen["ktrig_blocks_total"] == report["blocks"]
+    assert seen["ktrig_stage_busy_seconds_total"] == report["stage_busy_s"]
+    assert seen["ktrig_spill_position_seconds"][""] == pytest.approx(report["spill_s"])
+    entries = seen["ktrig_l0_entries_total"]
+    assert sum(entries.values()) == report["ledger"]["l0"]["in"]
+    assert entries["triggers"] == report["l0_triggers"]
+    assert seen["ktrig_spill_info"] == {"500 na62 na62-2018 8764": 1.0}
+
+
+def test_counters_never_fall(played: Played) -> None:
+    before: Samples = {}
+    with closing(played.monitor()) as monitor:
+        for output in played.outputs:
+            monitor.update(output)
+            now = {k: v for k, v in samples(page(collector_of(monitor))).items() if k.endswith("_total")}
+            for name, values in before.items():
+                assert all(now[name][label] >= value for label, value in values.items()), name
+            before = now
+    assert before
+
+
+def test_a_scrape_sees_one_state_even_if_the_next_comes_meanwhile(played: Played) -> None:
+    """The collector takes its state once: a block that arrives in the middle of a scrape is not in it."""
+    with closing(played.monitor()) as monitor:
+        for output in played.outputs[:2]:
+            monitor.update(output)
+        whole = samples(page(collector_of(monitor)))
+        torn = collector_of(monitor).collect()
+        families_seen = [next(iter(torn))]
+        monitor.update(played.outputs[2])
+        families_seen.extend(torn)
+    for family in families_seen:
+        for sample in family.samples:
+            assert whole[sample.name][label_of(sample)] == sample.value
+
+
+def test_the_intensity_is_that_of_the_last_block(played: Played) -> None:
+    now = advance(fresh(played.start), played.outputs[0], played.request.experiment)
+    with closing(played.monitor()) as monitor:
+        monitor.update(played.outputs[0])
+        seen = samples(page(collector_of(monitor)))["ktrig_beam_intensity_hertz"][""]
+    assert seen == pytest.approx(now.intensity_hz)
+    assert seen == pytest.approx(50e6, rel=0.4)
+
+
+def test_without_its_detector_the_intensity_is_not_a_number_and_lines_are_not_active(tmp_path: Path) -> None:
+    wanted = request(write(tmp_path / "lkr.h5", random_streams(["LKr"], 100, 20), 100))
+    played = play(wanted)
+    with closing(played.monitor()) as monitor:
+        monitor.update(played.outputs[0])
+        seen = samples(page(collector_of(monitor)))
+    assert math.isnan(seen["ktrig_beam_intensity_hertz"][""])
+    assert set(seen["ktrig_line_active"].values()) == {0.0}
+    assert seen["ktrig_primitives_total"] == {"LKr": 20.0}
+
+
+class Nothing(Collector):
+    """A collector of nothing."""
+
+    def collect(self) -> Iterable[Metric]:
+        return []
+
+
+def test_a_closed_server_frees_its_port_at_once() -> None:
+    first = MetricsServer("127.0.0.1:0", Nothing())
+    scrape(first.url)
+    first.close()
+    with closing(
+        MetricsServer(first.url.removeprefix("http://").removesuffix("/metrics"), Nothing())
+    ) as second:
+        assert second.url == first.url
+        assert scrape(second.url) == ""
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(MetricsError, match=f"{address}: Address already in use; choose another"):
-            MetricsServer(address, collector())
+        with pytest.raises(MetricsError) as caught:
+            MetricsServer(address, Nothing())
+    assert str(caught.value) == f"--metrics {address}: Address already in use; choose another HOST:PORT"
 
 
-@pytest.mark.parametrize("address", ["", "9100", "host:", ":9100", "host:http", "host:65536", "host:-1"])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(MetricsError, match="give HOST:PORT"):
+@pytest.mark.parametrize("address", ["nohost.invalid:1", "a..b:1", "x" * 70 + ":1", "[::1]x:1"])
+def test_a_host_that_is_none_is_one_line(address: str) -> None:
+    with pytest.raises(MetricsError, match=f"^--metrics {re.escape(address)}: .*; choose another HOST:PORT$"):
+        MetricsServer(address, Nothing())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "9100", ":9100", "host:", "host:x", "host:-1", "host:65536", "host:" + "9" * 5000, "host:1.0"],
+)
+def test_an_address_that_is_none_is_one_line(address: str) -> None:
+    with pytest.raises(MetricsError, match=r"give HOST:PORT, as 127.0.0.1:9100; port 0 takes a free one"):
         parse_address(address)
+
+
+def test_a_host_and_its_port_are_told_apart() -> None:
+    assert parse_address("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert parse_address("::1:65535") == ("::1", 65535)
+
+
+def test_the_readme_names_every_metric() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    suffix = {InfoMetricFamily: "_info", GaugeMetricFamily: "", CounterMetricFamily: "_total"}
+    assert [row.name for row in TABLE if f"`{row.name}{suffix[row.kind]}`" not in readme] == []
