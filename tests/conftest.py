@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,7 +23,7 @@ from streams.simulate.write import write_spill
 LIMIT_S = 5.0
 """Time that what a test started gets to go away."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 PROC = Path("/proc")
 
@@ -84,7 +85,10 @@ def _processes(folder: Path) -> Iterator[str]:
 def _signals_as_they_were() -> Iterator[None]:
     """Undo what the command line does to signals."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
 

@@ -84,7 +84,7 @@ def main() -> None:
     """
     _take_signals()
     try:
-        code = ktrig(standalone_mode=False)
+        code = ktrig(prog_name="ktrig", standalone_mode=False)
         sys.stdout.flush()
     except KtrigError as wrong:
         _leave(str(wrong), 1)
