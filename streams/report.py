@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.exchange import SpillEnd
 from streams.monitors import ledger, rates
 from streams.monitors.rates import Snapshot
-from streams.stages.exchange import SpillEnd
 from trigger.activity import LineActivity
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment

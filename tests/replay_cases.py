@@ -18,11 +18,11 @@ import msgpack
 import numpy as np
 import zmq
 
+from streams import exchange
+from streams.exchange import L0Output, SpillEnd, SpillStart
 from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
-from streams.stages import exchange
-from streams.stages.exchange import L0Output, SpillEnd, SpillStart
 from streams.stages.l0 import L0Stage
 from streams.stages.monitor import MonitorStage
 from streams.stages.processes import STAGES, Step, run_stage

@@ -13,8 +13,8 @@ from l0_cases import same
 from replay_cases import random_streams
 from test_messages import JUNK
 
-from streams.stages import exchange
-from streams.stages.exchange import (
+from streams import exchange
+from streams.exchange import (
     MAX_FRAMES,
     L0Counts,
     L0Output,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.catalogue import load_experiment
+from streams.exchange import L0Counts, L0Output, SpillStart, StageTotals
 from streams.monitors.rates import advance, count_rows, downscaled_rate, fresh, rate
-from streams.stages.exchange import L0Counts, L0Output, SpillStart, StageTotals
 from trigger.clock import FRAME_S
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_MASKS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, Triggers

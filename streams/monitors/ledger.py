@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.stages.exchange import L0Counts, SpillEnd
+from streams.exchange import L0Counts, SpillEnd
 from trigger.menu import Control, Line, Menu
 
 

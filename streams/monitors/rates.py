@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.stages.exchange import L0Counts, L0Output, SpillStart, StageTotals
+from streams.exchange import L0Counts, L0Output, SpillStart, StageTotals
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
 from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS

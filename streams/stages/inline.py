@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from streams import memory
+from streams.exchange import L0Output
 from streams.report import Report
-from streams.stages.exchange import L0Output
 from streams.stages.l0 import L0Stage
 from streams.stages.monitor import MonitorStage
 from streams.stages.request import Request, Watcher

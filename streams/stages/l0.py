@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.stages.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
+from streams.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
 from trigger.experiment import Experiment
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor

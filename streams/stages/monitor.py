@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from streams.exchange import L0Output, SpillEnd, SpillStart
 from streams.metrics import MetricsServer, MonitorCollector
 from streams.monitors import rates
 from streams.report import build_report
-from streams.stages.exchange import L0Output, SpillEnd, SpillStart
 from trigger.activity import activity
 from trigger.experiment import Experiment
 from trigger.menu import Menu

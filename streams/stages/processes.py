@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgpack
 import zmq
 
-from streams.stages import exchange
-from streams.stages.exchange import L0Output, SpillStart
+from streams import exchange
+from streams.exchange import L0Output, SpillStart
 from streams.stages.request import Request
 from streams.wire.link import Receiver, Sender, Stopped
 from trigger.errors import KtrigError

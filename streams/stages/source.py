@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from streams.exchange import SpillEnd, SpillStart, StageTotals
 from streams.spill.reader import SpillReader
-from streams.stages.exchange import SpillEnd, SpillStart, StageTotals
 from streams.stages.pacing import Pacer
 from trigger.frames import BLOCK_FRAMES, Block
 
