@@ -162,4 +162,4 @@ def monitor_step(
 
 
 STAGES: dict[str, Step] = {"monitor": monitor_step, "l0": l0_step, "source": source_step}
-"""In the order of starting: each binds before the next connects to it."""
+"""In the order of starting, from the end of the flow; a stage that connects too early is let in later."""
