@@ -25,5 +25,5 @@ def pss_mib(pids: Iterable[int]) -> float:
 
 
 def peak_rss_mib() -> float:
-    """Peak resident size of this process in MiB: what `pss_mib` would give at most, pages shared with others in full."""
+    """Peak resident size of this process in MiB: as `pss_mib`, but pages shared with others count in full."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
