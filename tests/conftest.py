@@ -27,6 +27,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 PROC = Path("/proc")
 
+NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs compiled kernels where there are none."""
+    for item in items:
+        if NO_JIT and item.get_closest_marker("needs_jit"):
+            item.add_marker(pytest.mark.skip(reason="NUMBA_DISABLE_JIT is set"))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

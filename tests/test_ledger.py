@@ -32,6 +32,14 @@ def test_the_ledger_of_a_good_spill_closes(played: Played) -> None:
     assert account["downscaled"] > 0 < account["lost"]["same_slot"]
 
 
+def test_an_answer_says_where_the_stages_stood_when_it_was_given(played: Played) -> None:
+    blocks = [1, 2, 3, 4, 5, 6, 7, 7]
+    assert [output.source.blocks for output in played.outputs] == blocks
+    assert [output.l0.blocks for output in played.outputs] == blocks
+    before = [int(output.counts.before[8]) for output in played.outputs]
+    assert len({*before}) == len(before)
+
+
 def change_triggers(played: Played, change: Callable[[Triggers], Triggers]) -> None:
     """Change the triggers of the second block."""
     output = played.outputs[1]

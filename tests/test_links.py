@@ -294,7 +294,7 @@ GARBAGE: list[list[bytes]] = [
     [msgpack.packb({ACKNOWLEDGE: 0})],
     [b"x" * 100_000, b"y"],
     [bytes(frame) for frame in of_size(10).encode()],
-    [bytes(frame) for frame in of_size(10).numbered(0, 1).encode()],
+    [bytes(frame) for frame in of_size(10).numbered(0, 1000).encode()],
 ]
 
 

@@ -125,6 +125,15 @@ def test_at_the_end_the_counters_are_those_of_the_report(played: Played) -> None
     assert seen["ktrig_spill_info"] == {"500 na62 na62-2018 8764": 1.0}
 
 
+def test_primitives_are_counted_where_they_arrive(played: Played) -> None:
+    with closing(played.monitor()) as monitor:
+        played.outputs[0].source.primitives["RICH"] += 1
+        monitor.update(played.outputs[0])
+        seen = samples(page(collector_of(monitor)))["ktrig_primitives_total"]
+        played.outputs[0].source.primitives["RICH"] -= 1
+    assert seen == played.outputs[0].l0.primitives
+
+
 def test_counters_never_fall(played: Played) -> None:
     before: Samples = {}
     with closing(played.monitor()) as monitor:

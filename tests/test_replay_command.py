@@ -122,6 +122,7 @@ def test_an_empty_spill_says_so(tmp_path: Path, ktrig: Ktrig) -> None:
     assert "the spill has no primitives, so there are no rates" in out
 
 
+@pytest.mark.needs_jit
 def test_the_progress_bar_is_for_terminals_only(spill: Path) -> None:
     ours, theirs = pty.openpty()
     arguments = ["replay", "--spill", str(spill), "--inline", "--json", "--speed", "0.2"]
@@ -209,6 +210,7 @@ def test_a_bad_file_is_one_line_that_names_it(
     refuse(spill, tmp_path, ktrig, change, message, "--inline")
 
 
+@pytest.mark.needs_jit
 def test_a_file_that_turns_out_bad_while_processes_play_it_is_the_same_line(
     spill: Path, tmp_path: Path, ktrig: Ktrig
 ) -> None:
@@ -240,7 +242,11 @@ def refuse(
         (["--menu", "na62-1918"], "na62-1918: .*give a .toml file or one of menus: na62-2018"),
         (["--menu", "{folder}/koto.toml"], r"koto.toml:8: .* for another experiment: it is for koto"),
         (["--experiment", "na63"], "na63: .*one of experiments: na62"),
-        (["--experiment", "{folder}/koto-profile.toml"], "koto"),
+        (["--experiment", "{folder}/koto-profile.toml"], "it is for na62, this is koto"),
+        (
+            ["--menu", "{folder}/koto.toml", "--experiment", "{folder}/koto-profile.toml"],
+            "spill.h5: is of the experiment 'na62', the profile is of 'koto'",
+        ),
     ],
 )
 def test_a_menu_or_profile_that_does_not_fit_is_one_line(
@@ -257,7 +263,7 @@ def test_a_menu_or_profile_that_does_not_fit_is_one_line(
     assert re.search(message, error)
 
 
-@pytest.mark.parametrize("engine", [["--inline"], []])
+@pytest.mark.parametrize("engine", [["--inline"], pytest.param([], marks=pytest.mark.needs_jit)])
 def test_a_busy_port_for_metrics_is_one_line(spill: Path, ktrig: Ktrig, engine: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
