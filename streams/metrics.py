@@ -135,7 +135,7 @@ def parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
         raise MetricsError(f"--metrics {address}: give HOST:PORT, as 127.0.0.1:9100; port 0 takes a free one")
-    return host, int(port)
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 class MetricsServer:
@@ -151,7 +151,8 @@ class MetricsServer:
         except (OSError, UnicodeError) as wrong:
             reason = getattr(wrong, "strerror", None) or "not the name of a host"
             raise MetricsError(f"--metrics {address}: {reason}; choose another HOST:PORT") from None
-        self.url = f"http://{host}:{self._server.server_port}/metrics"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.server_port}/metrics"
 
     def close(self) -> None:
         """Stop serving."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streams.catalogue import load_menu, names
+from streams.metrics import parse_address
 from streams.spill.reader import SpillReader
 from streams.stages.request import Request
 from trigger.errors import KtrigError
@@ -28,6 +29,8 @@ def make_request(
 
     Raises KtrigError that names what does not.
     """
+    if metrics is not None:
+        parse_address(metrics)
     with SpillReader(spill) as reader:
         experiment = reader.header.experiment
         detectors = reader.detectors

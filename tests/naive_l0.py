@@ -31,7 +31,7 @@ ADDRESSES = 16384
 CALIBRATION = 0x8000
 REFERENCE_TAG, CONTROL_TAG = 1, 2
 ACCOUNTS = (
-    ["words", "discarded", "paired", "same_slot", "ignored", "rejected", "same_tick", "downscaled", "triggers"]
+    ["words", "discarded", "merged", "same_slot", "ignored", "rejected", "same_tick", "downscaled", "triggers"]
 )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ class NaiveL0:
                 head = reference.pop(0)
                 control.pop(0)
                 entries.append(Entry(head.timestamp, head.fine_time, REFERENCE_TAG | CONTROL_TAG))
-                self.account["paired"] += 1
+                self.account["merged"] += 1
             elif slots[1] is None or (slots[0] is not None and slots[0] < slots[1]):
                 head = reference.pop(0)
                 entries.append(Entry(head.timestamp, head.fine_time, REFERENCE_TAG))

@@ -116,7 +116,7 @@ def test_a_missing_block_without_primitives_keeps_the_ledger_open(played: Played
 
 
 @pytest.mark.parametrize(
-    "name", ["rejected", "downscaled", "paired", "same_slot", "same_tick", "discarded", "ignored"]
+    "name", ["rejected", "downscaled", "merged", "same_slot", "same_tick", "discarded", "ignored"]
 )
 def test_every_fate_of_an_entry_is_in_the_account_of_l0(played: Played, name: str) -> None:
     last = played.outputs[-1]

@@ -25,10 +25,6 @@ def _speed(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     return speed
 
 
-def _say_url(url: str) -> None:
-    click.echo(f"metrics at {url}", err=True)
-
-
 @click.command()
 @click.option("--spill", required=True, type=click.Path(path_type=Path), help="Spill file to play.")
 @click.option("--menu", default="na62-2018", show_default=True, help="Menu, by name or file.")
@@ -64,8 +60,8 @@ def command(
         from streams.stages.inline import replay_inline as run
     else:
         from streams.stages.local import replay_processes as run
-    with progress("replay") as tell:
-        report = run(request, Watcher(progress=tell, metrics_url=_say_url))
+    with progress("replay") as bar:
+        report = run(request, Watcher(bar.tell, lambda url: bar.say(f"metrics at {url}")))
     if as_json:
         click.echo(json.dumps(report))
     else:

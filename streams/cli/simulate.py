@@ -76,7 +76,7 @@ def command(
         options["accidentals"] = 0.0
     settings = SimulationSettings(**options)
     began = time.monotonic()
-    with progress("simulate") as tell:
+    with progress("simulate") as bar:
         summary = write_spill(
             output,
             settings,
@@ -84,7 +84,7 @@ def command(
             run=run,
             burst=burst,
             workers=workers or os.cpu_count() or 1,
-            progress=tell,
+            progress=bar.tell,
         )
     wall_s = time.monotonic() - began
     if as_json:

@@ -64,7 +64,7 @@ def l0_entries(menu: Menu, end: SpillEnd, counts: L0Counts, triggers_seen: int) 
         "l0",
         came=sum(end.source.primitives.get(name, 0) for name in inputs),
         out=triggers_seen,
-        merged=a["paired"],
+        merged=a["merged"],
         rejected=a["rejected"],
         downscaled=a["downscaled"],
         lost={reason: a[reason] for reason in reasons},

@@ -27,7 +27,7 @@ SLOT_ADDRESSES: Final = 16384
 """Depth of the alignment RAM; an entry with the address of the entry before it is skipped."""
 
 # Places in `account`. DISCARDED is the processor's: words with ID 0 do not come here.
-WORDS, DISCARDED, PAIRED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(len(ACCOUNTS))
+WORDS, DISCARDED, MERGED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(len(ACCOUNTS))
 
 # Places in `setup`, and in `state` (the address of the entry processed last).
 FINE_TIME_BITS, REFERENCE_DETECTOR, CONTROL_DETECTOR, IGNORE_UNTIL = range(4)
@@ -192,7 +192,7 @@ def process_frames(
             emit(at, frame, tick, lane, row[i], flags[k], rows, times, out_flags, out_words, out_slots)
         total += triggers
         account[WORDS] += r_end - r + c_end - c
-        account[PAIRED] += pairs
+        account[MERGED] += pairs
         account[SAME_SLOT] += r_end - r + c_end - c - pairs - n
         account[REJECTED] += quiet - skipped
         account[SAME_TICK] += lost

@@ -20,7 +20,7 @@ CONTROL_WORD: Final = 0x10
 ACCOUNTS: Final = (
     "words",
     "discarded",
-    "paired",
+    "merged",
     "same_slot",
     "ignored",
     "rejected",
