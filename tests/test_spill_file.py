@@ -262,6 +262,20 @@ def test_writing_replaces_a_spill_of_the_same_name_and_what_a_killed_writer_left
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("kind", ["text", "cut short", "foreign HDF5"])
+def test_a_file_that_is_no_spill_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "precious"
+    if kind == "foreign HDF5":
+        with h5py.File(path, "w") as file:
+            file["x"] = 1
+    else:
+        path.write_bytes(b"\x89HDF\r\n\x1a\n" if kind == "cut short" else b"downscaling = 200")
+    before = path.read_bytes()
+    with refused(path, "is there and is not a spill file; choose another name"):
+        SpillWriter(path, detectors=DETECTORS, **HEADER).__enter__()
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("limit", [1_000, 300_000])
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
     path = tmp_path / "spill.h5"

@@ -14,7 +14,9 @@ from h5py import h5f, h5fd, h5g, h5p, h5s
 from numpy.typing import NDArray
 
 from streams.spill import layout
+from streams.spill.column import hdf5_errors
 from streams.spill.layout import SpillError, SpillHeader
+from streams.spill.reader import open_file
 from streams.spill.sink import Sink
 from trigger import order
 from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, join
@@ -80,11 +82,20 @@ class _Detector:
         self._crc32.append(np.array(self._checksums, np.uint32))
 
 
+def _is_spill(path: Path) -> bool:
+    try:
+        with open_file(path) as file, hdf5_errors(str(path), "header"):
+            return layout.attribute_text(file.attrs.get("format")) == layout.FORMAT
+    except SpillError:
+        return False
+
+
 class SpillWriter:
     """A spill file in the making: a context manager that takes consecutive blocks.
 
     The file is written as NAME.partial and renamed when the context ends well; after an exception nothing is
-    left. The same content gives the same bytes, however the caller cut it into blocks.
+    left. It replaces an older spill file of its name, but no other file: entering the context then raises
+    SpillError. The same content gives the same bytes, however the caller cut it into blocks.
 
     detectors: the detectors in the file, in this order. sob_unix_ns, provenance, block_frames: see
     `SpillHeader`. Raises SpillError for a value that cannot be written.
@@ -129,6 +140,8 @@ class SpillWriter:
     def __enter__(self) -> SpillWriter:
         if self.path.exists() and not self.path.is_file():
             raise SpillError(f"{self.path}: is there and is not a regular file; choose another name")
+        if self.path.exists() and not _is_spill(self.path):
+            raise SpillError(f"{self.path}: is there and is not a spill file; choose another name")
         try:
             self._sink = Sink(self._partial)
         except BlockingIOError:
