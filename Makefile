@@ -31,7 +31,7 @@ lint: $(VENV)/ready
 # The second run executes the kernels as plain Python.
 test: lint
 	$(BIN)/python -m pytest
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not needs_jit"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
 
 # The same tests with the oldest versions that pyproject.toml allows.
 test-oldest:
