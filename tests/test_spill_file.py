@@ -296,6 +296,9 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
     for path in (tmp_path, Path("/dev/null")):
         with refused(path, "is not a regular file"):
             write(path, make_spill())
+    for path in (Path(), Path("/")):
+        with refused(path, "is a folder; give the name of the file to write"):
+            write(path, make_spill())
 
 
 def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:

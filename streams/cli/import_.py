@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from streams import catalogue
+from streams.cli.output import output_option
 from streams.formats import na62_primitives
 from streams.formats.na62_primitives import Primitives
 from streams.spill.writer import SpillWriter
@@ -42,7 +43,7 @@ def command() -> None:
     help="Detector of the file; once for each FILE, in the same order.",
 )
 @click.argument("files", metavar="FILE...", type=click.Path(), nargs=-1, required=True)
-@click.option("-o", "--output", required=True, type=click.Path(), help="Spill file to write.")
+@output_option
 @click.option(
     "--format",
     "wanted",
@@ -59,7 +60,7 @@ def primitives(
     experiment: str,
     detectors: tuple[str, ...],
     files: tuple[str, ...],
-    output: str,
+    output: Path,
     wanted: Any,
     run: int | None,
     burst: int | None,
@@ -97,7 +98,7 @@ def primitives(
     ) as writer:
         writer.write(block)
     summary = {
-        "file": output,
+        "file": str(output),
         "experiment": profile.name,
         "run": run,
         "burst": burst,

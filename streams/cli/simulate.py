@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from streams.catalogue import load_experiment
+from streams.cli.output import output_option
 from streams.cli.progress import progress
 from streams.simulate.settings import CLUSTER_NS, DUTY_FACTOR, SimulationSettings
 from streams.simulate.write import SpillSummary, write_spill
@@ -51,7 +52,7 @@ from streams.simulate.write import SpillSummary, write_spill
     help="Join hits of a detector within this time; 0 is off.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Threads.  [default: one per processor]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@output_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     profile: str,

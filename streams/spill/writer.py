@@ -115,6 +115,8 @@ class SpillWriter:
         block_frames: int = BLOCK_FRAMES,
     ) -> None:
         self.path = Path(path)
+        if not self.path.name:
+            raise SpillError(f"{self.path}: is a folder; give the name of the file to write")
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._header = SpillHeader(
             experiment, run, burst, sob_unix_ns, 0, simulated, provenance, block_frames
