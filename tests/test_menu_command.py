@@ -87,8 +87,10 @@ def test_check_goes_on_after_an_error_and_exits_1(tmp_path: Path) -> None:
     errors = result.stderr.splitlines()
     assert errors[0].startswith(f"{bad}:")
     assert errors[0].endswith("line[2].downscaling: must be 1 or more, 1 keeps all (is 0)")
-    assert errors[1].startswith(f"{tmp_path}: Is a directory; give a .toml file")
-    assert errors[2].startswith(f"{tmp_path / 'none.toml'}: No such file or directory; give a .toml file")
+    assert errors[1].startswith(f"{tmp_path}: is a folder; give a .toml file")
+    assert errors[2].startswith(
+        f"{tmp_path / 'none.toml'}: no menu of this name ships with ktrig and there is no"
+    )
     assert len(errors) == 3
 
 
@@ -149,6 +151,7 @@ def test_show_of_what_is_not_there_is_one_line_without_a_traceback(
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 1
-    assert capsys.readouterr().err.splitlines() == [
-        "ktrig: na62-1918: No such file or directory; give a .toml file or one of menus: na62-2018"
-    ]
+    assert capsys.readouterr().err == (
+        "ktrig: na62-1918: no menu of this name ships with ktrig and there is no such file; "
+        "give a .toml file or one of menus: na62-2018\n"
+    )

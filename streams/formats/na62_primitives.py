@@ -20,6 +20,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.regular import not_regular
 from trigger.clock import FRAME_BITS, TICK_BITS, lsb, seconds
 from trigger.errors import KtrigError
 from trigger.frames import Block, FrameStream
@@ -156,6 +157,8 @@ def pack(found: Mapping[str, Primitives]) -> Block:
 def read(path: str | Path, wanted: Format | Literal["auto"] = "auto") -> Primitives:
     """Read a file of primitives. Raises PrimitivesError that names the file."""
     try:
+        if what := not_regular(Path(path)):
+            raise PrimitivesError(f"{path}: is {what}; give a file of primitives")
         raw = Path(path).read_bytes()
     except OSError as wrong:
         raise PrimitivesError(f"{path}: {wrong.strerror}; give a file of primitives") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import TracebackType
 import h5py
 import numpy as np
 
+from streams.regular import not_regular
 from streams.spill import layout
 from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
 from streams.spill.layout import SpillError, SpillHeader
@@ -21,10 +21,10 @@ from trigger.frames import BLOCK_FRAMES, TIME_MASK, Block, FrameError, FrameStre
 
 def open_file(path: Path) -> h5py.File:
     """Open an HDF5 file to read. Raises SpillError that says why it cannot be one."""
+    if path == Path():
+        raise SpillError("the name of the spill file is empty, or '.'; give a spill file")
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        if what := not_regular(path):
             raise SpillError(f"{path}: is {what}; give a spill file")
         with path.open("rb"):
             pass
