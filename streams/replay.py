@@ -34,12 +34,14 @@ def make_request(
     with SpillReader(spill) as reader:
         experiment = reader.header.experiment
         detectors = reader.detectors
+    if not detectors:
+        raise ReplayError(f"{spill}: has no detectors; write the file again, or give another")
     if profile is None and experiment not in names("experiments"):
         raise ReplayError(
             f"{spill}: is of the experiment {experiment!r}, of which ktrig has no profile; name yours with "
             "--experiment"
         )
-    loaded, known = load_menu(menu, profile or experiment)
+    loaded, known = load_menu(menu, experiment if profile is None else profile)
     if known.name != experiment:
         raise ReplayError(f"{spill}: is of the experiment {experiment!r}, the profile is of {known.name!r}")
     for name in detectors:
