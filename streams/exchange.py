@@ -68,6 +68,10 @@ class StageTotals:
         """Return the totals at the start of a spill."""
         return cls(primitives=dict.fromkeys(start.detectors, 0))
 
+    def copy(self) -> StageTotals:
+        """Return where the stage stands now; its own totals go on."""
+        return StageTotals(self.blocks, self.primitives.copy(), self.busy_s)
+
     def add(self, block: Block) -> None:
         """Count a block."""
         self.blocks += 1
@@ -166,7 +170,7 @@ def block_message(block: Block, start: SpillStart, totals: StageTotals, menu: st
         arrays[f"{name}.words"] = stream.words
     return Message(
         BLOCK, start.run, start.burst, first_frame=block.first_frame, n_frames=block.n_frames, menu=menu,
-        body={"detectors": list(block.streams), "source": asdict(totals)}, arrays=arrays,
+        body={"detectors": list(block.streams), "source": vars(totals.copy())}, arrays=arrays,
     )  # fmt: skip
 
 
@@ -205,8 +209,8 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
     }
     body = {
         "account": counts.account,
-        "source": asdict(output.source),
-        "l0": asdict(output.l0),
+        "source": vars(output.source),
+        "l0": vars(output.l0),
         "span": output.span,
     }
     return Message(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +55,7 @@ class L0Stage:
     ) -> L0Output:
         p = self._processor
         counts = L0Counts(p.before_downscaling, p.after_downscaling, p.lost_same_tick, p.account)
-        return L0Output(first, frames, triggers, counts, deepcopy(source), deepcopy(self.totals), span)
+        return L0Output(first, frames, triggers, counts, source.copy(), self.totals.copy(), span)
 
 
 def _span(block: Block) -> tuple[int, int] | None:
