@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trigger.order import check, well_formed
 from trigger.clock import LSB_PER_FRAME
 from trigger.frames import FrameError, FrameStream, join
+from trigger.order import check, well_formed
 
 N_FRAMES = 6
 FIRST_FRAME = 3

@@ -14,8 +14,8 @@ from naive_l0 import NaiveL0, frames_of
 
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor
-from trigger.l0.triggers import ACCOUNTS, Triggers
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS, L0Registers
+from trigger.l0.triggers import ACCOUNTS, Triggers
 
 checked = settings(deadline=None, derandomize=True, max_examples=100)
 
