@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from replay_cases import Played, play, request
+import zmq
+from replay_cases import Played, play, request, zmq_context
 
 from streams.catalogue import load_experiment
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.write import write_spill
+from streams.wire import link
 
 LIMIT_S = 5.0
 """Time that what a test started gets to go away."""
@@ -121,3 +124,22 @@ def _played_once(spill: Path) -> Played:
 def played(_played_once: Played) -> Played:
     """What L0 answers to the small spill in blocks of 500 frames; tests may change it."""
     return replace(_played_once, outputs=[*_played_once.outputs], end=deepcopy(_played_once.end))
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the links of this process look more often whether to stop."""
+    monkeypatch.setattr(link, "POLL_MS", 20)
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[Any]]:
+    """A context of ZeroMQ."""
+    with zmq_context() as made:
+        yield made
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    """An address for a link."""
+    return f"ipc://{tmp_path}/link"
