@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streams.simulate.settings import SimulationError
-from trigger.toml_source import parse
+from trigger.toml_source import Table, parse
 
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -19,10 +19,6 @@ ROUNDING: Final = 1e-9
 """By how much written probabilities may exceed 1."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Firing(BaseModel):
     """What fires: fields that are not declared here are detectors.
 
@@ -30,7 +26,7 @@ class Firing(BaseModel):
     Detectors fire independently of each other.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, Alternatives] = Field(init=False)
     name: str
 
@@ -62,14 +58,14 @@ class Background(Firing):
     rate_mhz: Annotated[float, Field(ge=0)]
 
 
-class Parent(_Strict):
+class Parent(Table):
     """A beam particle that decays: its fraction of the beam, and the probability that it does."""
 
     beam_fraction: Probability
     decay_probability: Probability
 
 
-class Mode(_Strict):
+class Mode(Table):
     """A decay mode."""
 
     name: str
@@ -84,7 +80,7 @@ class Mode(_Strict):
         return self
 
 
-class ResponseTable(_Strict):
+class ResponseTable(Table):
     """The table of an experiment, from NAME.toml beside this file."""
 
     experiment: str
