@@ -148,7 +148,8 @@ def _read(kind: TypeAdapter[T], body: Mapping[str, Any], what: str) -> T:
         return kind.validate_python(body)
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        # A key is somebody else's text: shown escaped if it would break the line.
+        place = ".".join(str(key) if str(key).isprintable() else repr(key) for key in first["loc"])
         raise MalformedMessage(f"{what}: {place}: {first['msg']}") from None
 
 

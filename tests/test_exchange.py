@@ -184,6 +184,13 @@ def test_what_does_not_fit_is_malformed_and_named(message: Message, place: str) 
     assert "\n" not in str(caught.value)
 
 
+def test_a_key_that_would_break_the_line_is_escaped() -> None:
+    message, read = GOOD["triggers"]
+    with pytest.raises(MalformedMessage) as wrong:
+        read(replace(message, body={**message.body, "account": {"\n": None}}))
+    assert str(wrong.value) == r"triggers: account.'\n': Input should be a valid integer"
+
+
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(GOOD)), st.data())
 def test_any_other_body_is_malformed_or_read(kind: str, data: st.DataObject) -> None:
