@@ -80,6 +80,18 @@ def frames_of(block: Block, detectors: Sequence[str]) -> list[list[Primitive]]:
     return frames
 
 
+class Noted(NamedTuple):
+    """What became of the first entry of a slot: S by detector, the rows that fire and those that survive, as bits."""
+
+    time_lsb: int
+    slot: int
+    tag: int
+    ids: list[int]
+    fired: int
+    kept: int
+    fate: str
+
+
 @dataclass
 class NaiveL0:
     """A processor for one burst: `run` it once; then look at its counts."""
@@ -95,6 +107,7 @@ class NaiveL0:
         self.after = [0] * N_ROWS
         self.same_tick = [0] * N_ROWS
         self.account = dict.fromkeys(ACCOUNTS, 0)
+        self.noted: list[Noted] = []
 
     def run(self, frames: Sequence[Sequence[Primitive]]) -> list[Trigger]:
         """Process all frames of a burst, as if empty ones followed."""
@@ -154,22 +167,32 @@ class NaiveL0:
         return entries
 
     def process(self, entry: Entry) -> Trigger | None:
-        address = self.slot(entry.timestamp, entry.fine_time) % ADDRESSES
-        if address == self.last_address:
-            self.account["same_slot"] += 1
-            return None
-        self.last_address = address
-        if entry.timestamp <= self.registers.ignore_until_tick:
-            self.account["ignored"] += 1
-            return None
+        slot = self.slot(entry.timestamp, entry.fine_time)
         slots = [
-            [self.read(d, address + step, entry.timestamp) for d in range(N_DETECTORS)] for step in (0, -1, 1)
+            [self.read(d, slot + step, entry.timestamp) for d in range(N_DETECTORS)] for step in (0, -1, 1)
         ]
         timing = self.registers.reference if entry.tag & REFERENCE_TAG else self.registers.control
         assert timing is not None
         t_ref = slots[0][timing][1]
-        fired = self.fired(self.coincident(slots, t_ref, timing), entry.tag)
-        return self.accept(entry.timestamp, t_ref & 0xFF, fired, slots)
+        coincident = self.coincident(slots, t_ref, timing)
+        repeated = slot % ADDRESSES == self.last_address
+        self.last_address = slot % ADDRESSES
+        early = entry.timestamp <= self.registers.ignore_until_tick
+        fired = [] if repeated or early else self.fired(coincident, entry.tag)
+        kept: list[int] = []
+        if repeated or early:
+            fate = "same_slot" if repeated else "ignored"
+        else:
+            fate, kept = self.accept(entry.timestamp, fired)
+        self.account[fate] += 1
+        if not (self.noted and self.noted[-1].slot == slot):
+            time_lsb = (entry.timestamp >> 8 << 16) + t_ref
+            self.noted.append(Noted(time_lsb, slot, entry.tag, coincident, _bits(fired), _bits(kept), fate))
+        if not kept:
+            return None
+        flags = _bits(kept) & ~(1 << CONTROL)
+        word = (0x01 if flags else 0) | (0x10 if CONTROL in kept else 0)
+        return Trigger(entry.timestamp, t_ref & 0xFF, flags, word, slots)
 
     def coincident(self, slots: list[list[tuple[int, int]]], t_ref: int, timing: int) -> list[int]:
         """Return the OR of the IDs inside the time cut, for each detector."""
@@ -194,18 +217,15 @@ class NaiveL0:
             and all((total[d] | int(r.dontcare[m, d])) == r.mask[m, d] for d in range(N_DETECTORS))
         ]
 
-    def accept(
-        self, timestamp: int, fine_time: int, fired: list[int], slots: list[list[tuple[int, int]]]
-    ) -> Trigger | None:
+    def accept(self, timestamp: int, fired: list[int]) -> tuple[str, list[int]]:
+        """Return the fate of an entry, and the rows that survive downscaling."""
         if not fired:
-            self.account["rejected"] += 1
-            return None
+            return "rejected", []
         if timestamp == self.last_fired:
-            self.account["same_tick"] += 1
             for m in fired:
                 self.same_tick[m] += 1
-            return None
-        flags = word = 0
+            return "same_tick", []
+        kept = []
         for m in fired:
             self.before[m] += 1
             if self.counters[m] != self.registers.downscale[m]:
@@ -213,17 +233,15 @@ class NaiveL0:
                 continue
             self.counters[m] = 0
             self.after[m] += 1
-            if m == CONTROL:
-                word |= 0x10
-            else:
-                word |= 0x01
-                flags |= 1 << m
-        if not word:
-            self.account["downscaled"] += 1
-            return None
+            kept.append(m)
+        if not kept:
+            return "downscaled", []
         self.last_fired = timestamp
-        self.account["triggers"] += 1
-        return Trigger(timestamp, fine_time, flags, word, slots)
+        return "triggers", kept
+
+
+def _bits(rows: list[int]) -> int:
+    return sum(1 << row for row in rows)
 
 
 def _high(timestamp: int) -> int:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0_cases import DETECTORS, ERA_FRAMES, FIRED, FRAME, RAM_SLOTS, TICK
-from naive_l0 import NaiveL0, frames_of
+from naive_l0 import NaiveL0, Noted, frames_of
+from numpy.typing import NDArray
 
 from trigger.frames import Block
+from trigger.l0.entries import join_entries
 from trigger.l0.processor import L0Processor
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_ROWS, L0Registers
 from trigger.l0.triggers import ACCOUNTS, Triggers
@@ -32,13 +34,40 @@ def naive_triggers(naive: NaiveL0, block: Block) -> Triggers:
     )
 
 
+def entries_of(registers: L0Registers, blocks: list[Block], start: NDArray[np.int64]) -> list[Noted]:
+    """Return the entries that a processor notes, in the form of the twin's."""
+    processor = L0Processor(registers, DETECTORS, keep_entries=True, downscaling_counters=start)
+    parts = []
+    for block in blocks:
+        processor.process(block)
+        parts.append(processor.entries)
+    processor.finish()
+    parts.append(processor.entries)
+    found = join_entries(parts)
+    return [
+        Noted(int(time), int(slot), int(tag), ids.tolist(), int(fired), int(kept), ACCOUNTS[fate])
+        for time, slot, tag, ids, fired, kept, fate in zip(
+            found.time_lsb,
+            found.slot,
+            found.tags,
+            found.ids,
+            found.fired,
+            found.kept,
+            found.fate,
+            strict=True,
+        )
+    ]
+
+
 def assert_agrees(registers: L0Registers, block: Block, start: list[int] | None = None) -> None:
     """Compare triggers, counts, account and counters of the processor with the twin's."""
     begin = start or [0] * N_ROWS
-    processor = L0Processor(registers, DETECTORS, keep_slots=True, downscaling_counters=np.array(begin))
+    start_from = np.array(begin)
+    processor = L0Processor(registers, DETECTORS, keep_slots=True, downscaling_counters=start_from)
     naive = NaiveL0(registers, list(begin))
     expected = naive_triggers(naive, block)
     assert l0_cases.same(l0_cases.run(processor, [block]), expected)
+    assert entries_of(registers, [block], start_from) == naive.noted
     assert processor.account == naive.account
     assert processor.before_downscaling.tolist() == naive.before
     assert processor.after_downscaling.tolist() == naive.after

@@ -27,8 +27,8 @@ def _digest(folder: Path) -> str:
     return content.hexdigest()[:16]
 
 
-def kernel(signature: str) -> Callable[[F], F]:
-    """Compile a function for the argument types of `signature`, in numba's notation.
+def kernel(*signatures: str) -> Callable[[F], F]:
+    """Compile a function for the argument types of each of `signatures`, in numba's notation.
 
     Inside it do not allocate in loops over events: scratch and output arrays are passed in.
     """
@@ -39,12 +39,12 @@ def kernel(signature: str) -> Callable[[F], F]:
         folder = Path(function.__code__.co_filename).parent
         function.__qualname__ += f".{_digest(folder)}"
         try:
-            return cast(F, numba.njit(signature, cache=True, **_FLAGS)(function))
+            return cast(F, numba.njit([*signatures], cache=True, **_FLAGS)(function))
         except RuntimeError as error:
             # numba found no writable place for its cache (read-only installation and home).
             if "cannot cache" not in str(error):
                 raise
-            return cast(F, numba.njit(signature, **_FLAGS)(function))
+            return cast(F, numba.njit([*signatures], **_FLAGS)(function))
 
     return decorate
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trigger.clock import TICK_BITS, TICKS_PER_FRAME
+from trigger.clock import FRAME_BITS, TICK_BITS, TICKS_PER_FRAME
 from trigger.jit import inline, kernel
 from trigger.l0.accept import accept_entries
 from trigger.l0.alignment import (
@@ -19,6 +19,7 @@ from trigger.l0.alignment import (
     merge_entries,
 )
 from trigger.l0.coincidence import NONE, fire_masks
+from trigger.l0.entries import CONTROL_TAG, REFERENCE_TAG
 from trigger.l0.registers import N_DETECTORS
 from trigger.l0.triggers import ACCOUNTS, CONTROL_WORD, PHYSICS_WORD
 from trigger.l0.vector import LANES, or_slots
@@ -29,30 +30,35 @@ SLOT_ADDRESSES: Final = 16384
 # Places in `account`. DISCARDED is the processor's: words with ID 0 do not come here.
 WORDS, DISCARDED, MERGED, SAME_SLOT, IGNORED, REJECTED, SAME_TICK, DOWNSCALED, TRIGGERS = range(len(ACCOUNTS))
 
-# Places in `setup`, and in `state` (the address of the entry processed last).
+# Places in `setup`, and in `state` (the address of the entry processed last; the entries of the last call).
 FINE_TIME_BITS, REFERENCE_DETECTOR, CONTROL_DETECTOR, IGNORE_UNTIL = range(4)
-LAST_ADDRESS: Final = 0
+LAST_ADDRESS, N_ENTRIES = range(2)
 
 
 @inline
-def skip_entries(n: int, frame: int, setup: Any, slot: Any, allowed: Any, state: Any, account: Any) -> int:
-    """Forbid all masks to entries that the processor skips; return their number."""
-    skipped = 0
-    bits = setup[FINE_TIME_BITS]
+def skip_repeated(n: int, frame: int, bits: Any, slot: Any, allowed: Any, state: Any, account: Any) -> Any:
+    """Forbid all masks to a first entry that has the slot address of the entry before it; return 1 if so."""
     frame_address = (frame * (TICKS_PER_FRAME << bits)) % SLOT_ADDRESSES
-    if frame_address + slot[0] == state[LAST_ADDRESS]:
+    repeated = np.int64(frame_address + slot[0] == state[LAST_ADDRESS])
+    if repeated:
         allowed[0] = NONE
-        account[SAME_SLOT] += 1
-        skipped += 1
+    account[SAME_SLOT] += repeated
     state[LAST_ADDRESS] = frame_address + slot[n - 1]
+    return repeated
+
+
+@inline
+def ignore_early(n: int, frame: int, setup: Any, slot: Any, allowed: Any, account: Any) -> int:
+    """Forbid all masks to entries up to the tick of `setup`; return their number."""
+    ignored = 0
     ignored_ticks = setup[IGNORE_UNTIL] + 1 - frame * TICKS_PER_FRAME
     if ignored_ticks > 0:
         for i in range(n):
-            if allowed[i] != NONE and slot[i] >> bits < ignored_ticks:
+            if allowed[i] != NONE and slot[i] >> setup[FINE_TIME_BITS] < ignored_ticks:
                 allowed[i] = NONE
-                account[IGNORED] += 1
-                skipped += 1
-    return skipped
+                ignored += 1
+    account[IGNORED] += ignored
+    return ignored
 
 
 @inline
@@ -103,15 +109,68 @@ def emit(
             out_slots[at, 2, d] = rows[LANES * (row + 1) + d]
 
 
-@kernel(
+@inline
+def note_entries(
+    at: int, n: int, frame: int, bits: Any, reference: int, control: int,
+    slot: Any, allowed: Any, row: Any, rows: Any, low: Any, high: Any,
+    entry_time: Any, entry_slot: Any, entry_tags: Any, entry_ids: Any,
+) -> None:  # fmt: skip
+    """Keep a frame's entries as they come from the alignment, from place `at` on; before any of them is skipped."""
+    for i in range(n):
+        lane = control if allowed[i] == CONTROL_MASK else reference
+        held = rows[LANES * np.int64(row[i]) + lane]
+        entry_time[at + i] = (frame << FRAME_BITS) + np.int64(held & np.uint32(0xFFFF))
+        entry_slot[at + i] = frame * (TICKS_PER_FRAME << bits) + slot[i]
+        entry_tags[at + i] = np.uint8(
+            (REFERENCE_TAG if allowed[i] & PHYSICS_MASKS else 0)
+            + (CONTROL_TAG if allowed[i] & CONTROL_MASK else 0)
+        )
+        entry_ids[at + i, 0] = low[i]
+        entry_ids[at + i, 1] = high[i]
+
+
+@inline
+def note_firings(
+    at: int, n: int, repeated: int, allowed: Any, fired: Any, entry_fired: Any, entry_fate: Any
+) -> None:
+    """Keep which rows fire, before the same-tick rule takes entries out, and the fate of those that fire none."""
+    for i in range(n):
+        entry_fired[at + i] = np.uint32(fired[i])
+        entry_fate[at + i] = np.uint8(IGNORED if allowed[i] == NONE else REJECTED)
+    if repeated:
+        entry_fate[at] = np.uint8(SAME_SLOT)
+
+
+@inline
+def note_fates(
+    at: int, n: int, triggers: int, passed: Any, fired: Any, flags: Any,
+    entry_fired: Any, entry_kept: Any, entry_fate: Any,
+) -> None:  # fmt: skip
+    """Keep what became of the entries that fired."""
+    for i in range(n):
+        entry_kept[at + i] = np.uint32(0)
+        if entry_fired[at + i] != np.uint32(0):
+            entry_fate[at + i] = np.uint8(SAME_TICK if fired[i] == NONE else DOWNSCALED)
+    for k in range(triggers):
+        entry_kept[at + passed[k]] = np.uint32(flags[k])
+        entry_fate[at + passed[k]] = np.uint8(TRIGGERS)
+
+
+_SIGNATURE: Final = (
     "int64(int64, int64, int64, "
     "UniTuple(Array(uint32, 1, 'C', readonly=True), 8), UniTuple(Array(int64, 1, 'C', readonly=True), 8), "
     "int64[::1], uint32[::1], uint32[::1], int64[::1], uint64[:, ::1], uint64[:, ::1], int64[::1], "
     "int64[::1], uint32[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], "
     "int32[::1], uint64[::1], int32[::1], uint16[::1], uint32[::1], uint64[::1], uint64[::1], uint64[::1], "
     "int64[::1], int64[::1], int32[::1], uint64[::1], "
-    "int64[::1], uint16[::1], uint8[::1], uint32[:, :, ::1])"
+    "int64[::1], uint16[::1], uint8[::1], uint32[:, :, ::1], {entries})"
 )
+_ENTRIES: Final = (
+    "Tuple((int64[::1], int64[::1], uint8[::1], uint64[:, ::1], uint32[::1], uint32[::1], uint8[::1]))"
+)
+
+
+@kernel(_SIGNATURE.format(entries="none"), _SIGNATURE.format(entries=_ENTRIES))
 def process_frames(
     first_frame: int, begin: int, end: int,
     words: Any, offsets: Any,
@@ -120,12 +179,14 @@ def process_frames(
     slot: Any, allowed: Any, row: Any, near: Any, rows: Any, low: Any, high: Any, fired: Any,
     sums: Any, walking: Any, passed: Any, flags: Any,
     times: Any, out_flags: Any, out_words: Any, out_slots: Any,
+    kept: Any,
 ) -> int:  # fmt: skip
     """Process frames begin...end - 1 of a block whose frame 0 is `first_frame`; return the number of triggers.
 
     The arguments, a row above each: place; the block, words uint32 and offsets int64 by detector; the registers,
     as `L0Processor` prepares them; what lives from frame to frame; scratch of one frame; the triggers found
-    (room for each reference and control word; `out_slots` may be empty, then slots are not kept).
+    (room for each reference and control word; `out_slots` may be empty, then slots are not kept); all entries
+    (the same room), or None: a kernel of its own, so that who does not ask for them does not pay for them.
     """
     bits = setup[FINE_TIME_BITS]
     shift = np.uint32(16 - TICK_BITS - bits)
@@ -136,6 +197,7 @@ def process_frames(
     o0, o1, o2, o3, o4, o5, o6, _ = offsets
     r_words, r_offsets = words[reference], offsets[reference]
     c_words, c_offsets = words[control], offsets[control]
+    entries = 0
     total = 0
     for f in range(begin, end):
         frame = first_frame + f
@@ -162,9 +224,17 @@ def process_frames(
             lane = control if timed_by_control else reference
             first = LANES * np.int64(row[i])
             or_slots(rows, first, lane, start, width, LANES * timed_by_control, low, high, np.int64(i))
+        if kept is not None:
+            note_entries(
+                entries, n, frame, bits, reference, control, slot, allowed, row, rows,
+                low, high, kept[0], kept[1], kept[2], kept[3],
+            )  # fmt: skip
         # After the slots are read: what is skipped must not change which detector gives the time.
-        skipped = skip_entries(n, frame, setup, slot, allowed, state, account)
+        repeated = skip_repeated(n, frame, bits, slot, allowed, state, account)
+        skipped = repeated + ignore_early(n, frame, setup, slot, allowed, account)
         fire_masks(low, high, allowed, n, active, mask, dontcare, fired, sums)
+        if kept is not None:
+            note_firings(entries, n, repeated, allowed, fired, kept[4], kept[6])
         quiet = np.int64(0)
         for i in range(n):
             quiet += np.int64(fired[i] == NONE)
@@ -184,6 +254,9 @@ def process_frames(
             passed,
             flags,
         )
+        if kept is not None:
+            note_fates(entries, n, triggers, passed, fired, flags, kept[4], kept[5], kept[6])
+        entries += n
         for k in range(triggers):
             i = passed[k]
             lane = control if allowed[i] == CONTROL_MASK else reference
@@ -198,4 +271,5 @@ def process_frames(
         account[SAME_TICK] += lost
         account[DOWNSCALED] += n - quiet - lost - triggers
         account[TRIGGERS] += triggers
+    state[N_ENTRIES] = entries
     return total

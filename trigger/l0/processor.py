@@ -9,7 +9,7 @@ choke they raise, dispatch latency and dead time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from trigger.errors import KtrigError
 from trigger.frames import Block, FrameError, FrameStream
 from trigger.l0 import kernel
 from trigger.l0.alignment import ID_ONE
+from trigger.l0.entries import Entries, join_entries
 from trigger.l0.registers import N_DETECTORS, N_ROWS, L0Registers
 from trigger.l0.triggers import ACCOUNTS, Triggers, join_triggers
 from trigger.l0.vector import LANES
@@ -48,19 +49,22 @@ class L0Processor:
         registers: L0Registers,
         detectors: Sequence[str],
         keep_slots: bool = False,
+        keep_entries: bool = False,
         downscaling_counters: NDArray[np.int64] | None = None,
     ) -> None:
         """Set up for `detectors`, the names of inputs 0 to 6 (fewer leave inputs empty).
 
-        keep_slots: fill `Triggers.slots`. downscaling_counters: int64[17] to start from (default zero).
+        keep_slots: fill `Triggers.slots`. keep_entries: fill `entries`, which costs time.
+        downscaling_counters: int64[17] to start from (default zero).
         """
         self.detectors = tuple(detectors)
         if len(self.detectors) > N_DETECTORS:
             raise L0Error(f"the processor has {N_DETECTORS} inputs (asked for {len(self.detectors)})")
         self._keep_slots = keep_slots
+        self._keep_entries = keep_entries
         self._set_registers(registers)
         self._make_scratch(registers.fine_time_bits)
-        self._state = np.zeros(1, np.int64)
+        self._state = np.zeros(2, np.int64)
         self._era_slot = np.zeros(LANES, np.uint32)
         self._counter = np.zeros(N_ROWS, np.int64)
         if downscaling_counters is not None:
@@ -109,13 +113,26 @@ class L0Processor:
             np.zeros(slots, np.uint64),  # their surviving masks
         )
         self._make_outputs(0)
+        self._entries: list[Entries] = []
 
     def _make_outputs(self, capacity: int) -> None:
         slots = capacity if self._keep_slots else 0
-        self._out_times = np.zeros(capacity, np.int64)
-        self._out_flags = np.zeros(capacity, np.uint16)
-        self._out_words = np.zeros(capacity, np.uint8)
-        self._out_slots = np.zeros((slots, 3, LANES), np.uint32)
+        self._out_triggers = (
+            np.zeros(capacity, np.int64),
+            np.zeros(capacity, np.uint16),
+            np.zeros(capacity, np.uint8),
+            np.zeros((slots, 3, LANES), np.uint32),
+        )
+        entries = capacity if self._keep_entries else 0
+        self._out_entries: tuple[NDArray[Any], ...] = (
+            np.zeros(entries, np.int64),
+            np.zeros(entries, np.int64),
+            np.zeros(entries, np.uint8),
+            np.zeros((entries, 2), np.uint64),
+            np.zeros(entries, np.uint32),
+            np.zeros(entries, np.uint32),
+            np.zeros(entries, np.uint8),
+        )
 
     @property
     def downscaling_counters(self) -> NDArray[np.int64]:
@@ -138,6 +155,11 @@ class L0Processor:
         return self._same_tick.copy()
 
     @property
+    def entries(self) -> Entries:
+        """The entries settled by the last `process` or `finish`; none unless the processor was asked for them."""
+        return join_entries(self._entries)
+
+    @property
     def account(self) -> dict[str, int]:
         """What became of the reference and control words of the frames settled so far, by `ACCOUNTS`."""
         account = dict(zip(ACCOUNTS, self._account.tolist(), strict=True))
@@ -146,6 +168,7 @@ class L0Processor:
 
     def process(self, block: Block) -> Triggers:
         """Take a block; return the triggers that it settles. L0Error if it does not follow the last one."""
+        self._entries = []
         streams = self._inputs(block)
         if block.n_frames == 0:
             return self._run([], 0, 0)
@@ -162,6 +185,7 @@ class L0Processor:
 
     def finish(self) -> Triggers:
         """Settle the last frame, as if empty ones followed; return its triggers."""
+        self._entries = []
         if not self._carry:
             return self._run([], 0, 0)
         frames = self._carry[0].n_frames
@@ -194,7 +218,7 @@ class L0Processor:
         if end > begin:
             r, c = int(self._setup[kernel.REFERENCE_DETECTOR]), int(self._setup[kernel.CONTROL_DETECTOR])
             capacity = len(streams[r].words) + len(streams[c].words)
-            if capacity > len(self._out_times):
+            if capacity > len(self._out_triggers[0]):
                 self._make_outputs(capacity + capacity // 4)
             n = kernel.process_frames(
                 streams[0].first_frame,
@@ -217,17 +241,21 @@ class L0Processor:
                 self._same_tick,
                 self._account,
                 *self._scratch,
-                self._out_times,
-                self._out_flags,
-                self._out_words,
-                self._out_slots,
+                *self._out_triggers,
+                self._out_entries if self._keep_entries else None,
             )
+            if self._keep_entries:
+                self._take_entries(int(self._state[kernel.N_ENTRIES]))
+        times, flags, words, slots = self._out_triggers
         return Triggers(
-            self._out_times[:n].copy(),
-            self._out_flags[:n].copy(),
-            self._out_words[:n].copy(),
-            self._out_slots[:n, :, :N_DETECTORS].copy(),
+            times[:n].copy(), flags[:n].copy(), words[:n].copy(), slots[:n, :, :N_DETECTORS].copy()
         )
+
+    def _take_entries(self, n: int) -> None:
+        """Copy the entries of a call of the kernel out."""
+        time, slot, tags, ids, fired, kept, fate = (array[:n].copy() for array in self._out_entries)
+        lanes = ids.view(np.uint16).reshape(n, LANES)[:, :N_DETECTORS]
+        self._entries.append(Entries(time, slot, tags, lanes, fired, kept, fate))
 
 
 def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
