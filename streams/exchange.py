@@ -6,14 +6,16 @@ A spill is a SpillStart, blocks in order, and a SpillEnd with the totals of ever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
+from streams.timing import Lateness
 from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
+from streams.wire.state import Count, LinkState
 from trigger.clock import FRAME_BITS
 from trigger.frames import Block, FrameStream
 from trigger.l0.registers import N_DETECTORS, N_ROWS
@@ -27,20 +29,33 @@ END: Final = "eob"
 MAX_FRAMES: Final = (MAX_INTEGER + 1) >> FRAME_BITS
 """Times are int64 LSB, so there are no more frames than this."""
 
-Count = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 Frames = Annotated[int, Field(strict=True, ge=0, le=MAX_FRAMES)]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SpillStart:
-    """Which spill comes, and the names of its detectors."""
+    """Which spill comes.
+
+    primitives: how many it has of each detector, in the order of the file. index: its number in the replay. last:
+    whether the replay ends with it. counters: where the downscaling of each line begins, once L0 knows.
+    """
 
     experiment: str
     run: Count
     burst: Count
     sob_unix_ns: Count
     n_frames: Frames
-    detectors: tuple[str, ...]
+    primitives: dict[str, Count]
+    file: str = ""
+    index: Count = 0
+    last: bool = True
+    counters: dict[str, Count] = field(default_factory=dict)
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Names of the detectors."""
+        return tuple(self.primitives)
 
     def message(self, menu: str) -> Message:
         """Return this as the first message of a spill."""
@@ -57,11 +72,13 @@ class StageTotals:
     """What one stage did with a spill.
 
     primitives: by detector. busy_s: CPU time of reading, computing or counting; moving messages is not in it.
+    links: the links that end at the stage, by the name of their receiver.
     """
 
     blocks: Count = 0
     primitives: dict[str, Count] = field(default_factory=dict)
     busy_s: FiniteFloat = 0.0
+    links: dict[str, LinkState] = field(default_factory=dict)
 
     @classmethod
     def of(cls, start: SpillStart) -> StageTotals:
@@ -70,7 +87,8 @@ class StageTotals:
 
     def copy(self) -> StageTotals:
         """Return where the stage stands now; its own totals go on."""
-        return StageTotals(self.blocks, self.primitives.copy(), self.busy_s)
+        links = {name: replace(state) for name, state in self.links.items()}
+        return StageTotals(self.blocks, self.primitives.copy(), self.busy_s, links)
 
     def add(self, block: Block) -> None:
         """Count a block."""
@@ -78,42 +96,77 @@ class StageTotals:
         for name, stream in block.streams.items():
             self.primitives[name] = self.primitives.get(name, 0) + len(stream.words)
 
+    def take_back(self, block: Block) -> None:
+        """Undo the count of a block that was not sent after all."""
+        self.blocks -= 1
+        for name, stream in block.streams.items():
+            self.primitives[name] -= len(stream.words)
+
+
+Stages = dict[str, StageTotals]
+"""Totals by the name of the stage."""
+
 
 @dataclass(frozen=True)
 class L0Counts:
-    """Running sums of the L0 processor since SOB; per row of the menu (16 masks, then control): int64[17]."""
+    """Running sums of the L0 stage since SOB; per row of the menu (16 masks, then control): int64[17].
 
-    before: NDArray[np.int64]
-    after: NDArray[np.int64]
-    same_tick: NDArray[np.int64]
+    before, after: firings that downscaling saw and kept. same_tick, choke, dead_time: lost before it and behind it.
+    account: what became of the reference and control words, by `ACCOUNTS`, of which the last are triggers.
+    dispatch: what became of the triggers, by `DISPATCH`. pending: words of the last frame, not settled yet.
+    """
+
+    before: Rows
+    after: Rows
+    same_tick: Rows
+    choke: Rows
+    dead_time: Rows
     account: dict[str, int]
+    dispatch: dict[str, int]
+    pending: int = 0
+
+
+ROWS: Final = ("before", "after", "same_tick", "choke", "dead_time")
+"""The arrays of L0Counts."""
+
+DISPATCH: Final = ("dispatched", "choke", "dead_time")
 
 
 @dataclass(frozen=True)
 class L0Output:
-    """What L0 makes of one block: the triggers it settles, and where its counts stand.
+    """What L0 makes of one block: the triggers that it dispatches, and where its counts stand.
 
-    first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None.
+    first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None. late: of the
+    blocks that left the source before this one.
     """
 
     first_frame: int
     n_frames: int
     triggers: Triggers
     counts: L0Counts
-    source: StageTotals
-    l0: StageTotals
+    stages: Stages
     span: tuple[int, int] | None
+    late: Lateness = field(default_factory=Lateness)
 
 
 @dataclass(frozen=True)
 class SpillEnd:
-    """The end of a spill. anchor_s: monotonic time of this host at which the source began."""
+    """The end of a spill.
+
+    anchor_s: monotonic time of this host at which the spill began; played_s: from then until the source had sent
+    all blocks, `frames` frames. asked_speed: None if as fast as it goes. attempts: how often the spill was begun.
+    interrupted: the rest of it was not played. counters: where the downscaling of each line ended.
+    """
 
     anchor_s: FiniteFloat
-    source: StageTotals
-    l0: StageTotals | None = None
-    missing_blocks: Count = 0
-    malformed: Count = 0
+    frames: Frames
+    played_s: FiniteFloat
+    asked_speed: FiniteFloat | None
+    late: Lateness
+    stages: Stages
+    attempts: Count = 1
+    interrupted: bool = False
+    counters: dict[str, Count] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,6 +175,7 @@ class _BlockBody:
 
     detectors: tuple[str, ...]
     source: StageTotals
+    late: Lateness
 
 
 @dataclass(frozen=True)
@@ -129,9 +183,11 @@ class _OutputBody:
     """What the message of L0's answer says beside its arrays."""
 
     account: dict[str, Count]
-    source: StageTotals
-    l0: StageTotals
+    dispatch: dict[str, Count]
+    pending: Count
+    stages: Stages
     span: tuple[Frames, Frames] | None
+    late: Lateness
 
 
 _START: Final = TypeAdapter(SpillStart)
@@ -163,25 +219,25 @@ def _array(message: Message, name: str, dtype: Any, length: int | None = None) -
     return array
 
 
-def block_message(block: Block, start: SpillStart, totals: StageTotals, menu: str) -> Message:
-    """Return a block of primitives as a message; `totals` are the source's so far."""
+def block_message(block: Block, start: SpillStart, totals: StageTotals, late: Lateness, menu: str) -> Message:
+    """Return a block of primitives as a message; `totals` are the source's with it, `late` those before it."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, stream in block.streams.items():
         arrays[f"{name}.offsets"] = stream.offsets
         arrays[f"{name}.words"] = stream.words
     return Message(
         BLOCK, start.run, start.burst, first_frame=block.first_frame, n_frames=block.n_frames, menu=menu,
-        body={"detectors": list(block.streams), "source": vars(totals.copy())}, arrays=arrays,
+        body={"detectors": list(block.streams), "source": asdict(totals), "late": asdict(late)}, arrays=arrays,
     )  # fmt: skip
 
 
-def read_block(message: Message) -> tuple[Block, StageTotals]:
+def read_block(message: Message) -> tuple[Block, StageTotals, Lateness]:
     """Read a block back; the arrays stay where they are. Raises MalformedMessage."""
     body = _read(_BLOCK, message.body, "block of primitives")
     if not body.detectors or message.first_frame + message.n_frames > MAX_FRAMES:
         raise MalformedMessage("block of primitives: it has no detectors, or lies beyond any spill")
     streams = {name: _read_stream(message, name) for name in body.detectors}
-    return Block(message.first_frame, message.n_frames, streams), body.source
+    return Block(message.first_frame, message.n_frames, streams), body.source, body.late
 
 
 def _read_stream(message: Message, name: str) -> FrameStream:
@@ -204,15 +260,15 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "time": triggers.time_lsb,
         "flags": triggers.flags,
         "word": triggers.word,
-        "before": counts.before,
-        "after": counts.after,
-        "same_tick": counts.same_tick,
+        **{name: getattr(counts, name) for name in ROWS},
     }
     body = {
         "account": counts.account,
-        "source": vars(output.source),
-        "l0": vars(output.l0),
+        "dispatch": counts.dispatch,
+        "pending": counts.pending,
+        "stages": {name: asdict(totals) for name, totals in output.stages.items()},
         "span": output.span,
+        "late": asdict(output.late),
     }
     return Message(
         TRIGGERS, start.run, start.burst, first_frame=output.first_frame, n_frames=output.n_frames, menu=menu,
@@ -223,8 +279,9 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
 def read_output(message: Message) -> L0Output:
     """Read L0's answer back. Raises MalformedMessage."""
     body = _read(_OUTPUT, message.body, "triggers")
-    if body.account.keys() != set(ACCOUNTS):
-        raise MalformedMessage(f"triggers: account must have {', '.join(ACCOUNTS)}")
+    for name, wanted in (("account", ACCOUNTS), ("dispatch", DISPATCH)):
+        if getattr(body, name).keys() != set(wanted):
+            raise MalformedMessage(f"triggers: {name} must have {', '.join(wanted)}")
     time_lsb = _array(message, "time", np.int64)
     n = len(time_lsb)
     triggers = Triggers(
@@ -233,11 +290,11 @@ def read_output(message: Message) -> L0Output:
         _array(message, "word", np.uint8, n),
         np.zeros((0, 3, N_DETECTORS), np.uint32),
     )
-    before, after, same_tick = (
-        _array(message, name, np.int64, N_ROWS) for name in ("before", "after", "same_tick")
+    rows = {name: _array(message, name, np.int64, N_ROWS) for name in ROWS}
+    counts = L0Counts(**rows, account=body.account, dispatch=body.dispatch, pending=body.pending)
+    return L0Output(
+        message.first_frame, message.n_frames, triggers, counts, body.stages, body.span, body.late
     )
-    counts = L0Counts(before, after, same_tick, body.account)
-    return L0Output(message.first_frame, message.n_frames, triggers, counts, body.source, body.l0, body.span)
 
 
 def end_message(end: SpillEnd, start: SpillStart, menu: str) -> Message:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from streams.monitors.accounts import spill_accounts
 from streams.monitors.rates import Snapshot
+from streams.report import link_states
+from streams.timing import BINS_PER_DECADE, EDGES_S, Lateness
 from trigger.activity import LineActivity
 from trigger.errors import KtrigError
-from trigger.experiment import Experiment
 from trigger.menu import Menu
 
 MAX_PORT: Final = 65535
+
+Values = Mapping[tuple[str, ...], float]
+"""Values of a metric by its labels."""
 
 
 class MetricsError(KtrigError):
@@ -27,107 +36,281 @@ class MetricsError(KtrigError):
 
 
 @dataclass(frozen=True)
-class MetricName:
-    """A row of the table of metrics: its name without `_total`, kind, labels and meaning."""
+class View:
+    """What a scrape looks at."""
+
+    now: Snapshot
+    menu: Menu
+    verdicts: tuple[LineActivity, ...]
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A row of the table of metrics: name without `_total` or `_info`, labels, meaning, and its values in a view."""
 
     name: str
     kind: type[Metric]
     labels: tuple[str, ...]
     help: str
+    values: Callable[[View], Values]
 
+
+def _single(value: Callable[[Snapshot], float]) -> Callable[[View], Values]:
+    return lambda view: {(): value(view.now)}
+
+
+def _info(view: View) -> Values:
+    start = view.now.start
+    return {(start.experiment, str(start.run), str(start.burst), view.menu.name, start.file): 1.0}
+
+
+def _by_line(rows: str) -> Callable[[View], Values]:
+    return lambda view: {(line.name,): float(view.now.rows(rows)[row]) for row, line in view.menu.rows}
+
+
+def _lost(view: View) -> Values:
+    reasons = ("same_tick", "choke", "dead_time")
+    return {
+        (line.name, reason): float(view.now.rows(reason)[row])
+        for row, line in view.menu.rows
+        for reason in reasons
+    }
+
+
+def _by_stage(what: str) -> Callable[[View], Values]:
+    return lambda view: {(name,): float(getattr(totals, what)) for name, totals in view.now.stages.items()}
+
+
+def _by_link(what: str) -> Callable[[View], Values]:
+    return lambda view: {
+        (name,): float(getattr(state, what)) for name, state in link_states(view.now.stages).items()
+    }
+
+
+def _rejected(view: View) -> Values:
+    reasons = ("malformed", "duplicates", "out_of_order", "stale")
+    return {
+        (name, reason): float(getattr(state, reason))
+        for name, state in link_states(view.now.stages).items()
+        for reason in reasons
+    }
+
+
+def _balances(view: View) -> Values:
+    accounts = spill_accounts(view.now, view.menu, partly=True)
+    return {(name,): float(account.balance) for name, account in accounts.items()}
+
+
+def _entries(view: View) -> Values:
+    return {(k,): float(v) for k, v in view.now.counts.account.items() if k not in ("words", "triggers")}
+
+
+_COUNTER, _GAUGE = CounterMetricFamily, GaugeMetricFamily
 
 TABLE: Final = (
-    MetricName("ktrig_spill", InfoMetricFamily, (), "Which spill is being played, with which menu."),
-    MetricName("ktrig_spill_position_seconds", GaugeMetricFamily, (), "Time in the spill reached."),
-    MetricName(
-        "ktrig_beam_intensity_hertz",
-        GaugeMetricFamily,
+    MetricRow(
+        "ktrig_spill",
+        InfoMetricFamily,
+        ("experiment", "run", "burst", "menu", "file"),
+        "Which spill is being played, with which menu.",
+        _info,
+    ),
+    MetricRow(
+        "ktrig_spill_position_seconds",
+        _GAUGE,
         (),
-        "Beam particles a second, estimated from the last block.",
+        "Time in the spill reached.",
+        _single(lambda n: n.position_s),
     ),
-    MetricName("ktrig_primitives", CounterMetricFamily, ("detector",), "L0 primitives that L0 received."),
-    MetricName(
-        "ktrig_line_active", GaugeMetricFamily, ("line",), "1 if the line's detectors are in the spill."
+    MetricRow(
+        "ktrig_beam_intensity_hertz",
+        _GAUGE,
+        (),
+        "Beam particles a second, estimated from the last block; NaN without its detector.",
+        _single(lambda n: n.intensity_hz),
     ),
-    MetricName(
-        "ktrig_l0_before_downscaling", CounterMetricFamily, ("line",), "Firings that downscaling saw."
+    MetricRow(
+        "ktrig_primitives",
+        _COUNTER,
+        ("detector",),
+        "L0 primitives that L0 received.",
+        lambda view: {(k,): float(v) for k, v in view.now.stages["l0"].primitives.items()},
     ),
-    MetricName(
-        "ktrig_l0_after_downscaling", CounterMetricFamily, ("line",), "Triggers with the line's flag."
-    ),
-    MetricName(
-        "ktrig_l0_same_tick",
-        CounterMetricFamily,
+    MetricRow(
+        "ktrig_line_active",
+        _GAUGE,
         ("line",),
-        "Firings lost in the tick of an earlier trigger.",
+        "1 if the line's detectors are in the spill.",
+        lambda view: {(v.name,): float(v.active) for v in view.verdicts},
     ),
-    MetricName(
-        "ktrig_l0_entries", CounterMetricFamily, ("outcome",), "Reference and control primitives, by fate."
+    MetricRow(
+        "ktrig_l0_before_downscaling",
+        _COUNTER,
+        ("line",),
+        "Firings that downscaling saw.",
+        _by_line("before"),
     ),
-    MetricName("ktrig_l0_triggers", CounterMetricFamily, (), "L0 triggers that the monitor received."),
-    MetricName("ktrig_blocks", CounterMetricFamily, ("stage",), "Blocks that a stage has dealt with."),
-    MetricName(
+    MetricRow(
+        "ktrig_l0_after_downscaling", _COUNTER, ("line",), "Firings that downscaling kept.", _by_line("after")
+    ),
+    MetricRow(
+        "ktrig_l0_dispatched",
+        _COUNTER,
+        ("line",),
+        "Triggers with the line's flag that the monitor received.",
+        _by_line("seen"),
+    ),
+    MetricRow(
+        "ktrig_l0_lost",
+        _COUNTER,
+        ("line", "reason"),
+        "Firings lost: before downscaling in the tick of a trigger, behind it to choke and dead time.",
+        _lost,
+    ),
+    MetricRow(
+        "ktrig_l0_entries",
+        _COUNTER,
+        ("outcome",),
+        "Reference and control primitives that became no trigger, by fate.",
+        _entries,
+    ),
+    MetricRow(
+        "ktrig_l0_triggers",
+        _COUNTER,
+        (),
+        "L0 triggers that the monitor received.",
+        _single(lambda n: n.triggers_seen),
+    ),
+    MetricRow(
+        "ktrig_blocks", _COUNTER, ("stage",), "Blocks that a stage has dealt with.", _by_stage("blocks")
+    ),
+    MetricRow(
         "ktrig_stage_busy_seconds",
-        CounterMetricFamily,
+        _COUNTER,
         ("stage",),
         "CPU time of reading, computing or counting.",
+        _by_stage("busy_s"),
+    ),
+    MetricRow(
+        "ktrig_block_lateness_seconds",
+        HistogramMetricFamily,
+        (),
+        "Time between when a block was due and when it left the source; empty at speed max.",
+        lambda _view: {},
+    ),
+    MetricRow(
+        "ktrig_link_queued_messages",
+        _GAUGE,
+        ("link",),
+        "Messages that the sender keeps until the receiver has dealt with them.",
+        _by_link("queued_messages"),
+    ),
+    MetricRow("ktrig_link_queued_bytes", _GAUGE, ("link",), "Their size.", _by_link("queued_bytes")),
+    MetricRow(
+        "ktrig_link_credit_bytes",
+        _GAUGE,
+        ("link",),
+        "Bytes that the receiver would still take at once.",
+        _by_link("credit_bytes"),
+    ),
+    MetricRow(
+        "ktrig_link_redelivered",
+        _COUNTER,
+        ("link",),
+        "Messages sent once more after a connection was lost.",
+        _by_link("redelivered"),
+    ),
+    MetricRow(
+        "ktrig_link_rejected",
+        _COUNTER,
+        ("link", "reason"),
+        "Messages that were not taken: malformed, duplicates, out_of_order, stale.",
+        _rejected,
+    ),
+    MetricRow(
+        "ktrig_link_reconnections",
+        _COUNTER,
+        ("link",),
+        "Connections of the receiver after its first.",
+        _by_link("reconnections"),
+    ),
+    MetricRow(
+        "ktrig_link_restarts",
+        _COUNTER,
+        ("link",),
+        "Receivers that were started anew in the middle of a spill, which was then sent again.",
+        _by_link("restarts"),
+    ),
+    MetricRow(
+        "ktrig_ledger_balance",
+        _GAUGE,
+        ("account",),
+        "What came in less what is accounted for, by stage and line; 0 if the sum closes.",
+        _balances,
     ),
 )
 
 
 class MonitorCollector(Collector):
-    """Turns the monitor's snapshot into metric families; `snapshot` is replaced as a whole, so no lock is needed."""
+    """Turns the monitor's snapshot into metric families; `snapshot` is replaced as a whole, so no lock is needed.
 
-    def __init__(
-        self, menu: Menu, experiment: Experiment, verdicts: list[LineActivity], first: Snapshot
-    ) -> None:
-        self.snapshot = first
+    Counters go on over the spills of a replay; one that is begun again starts where it did.
+    """
+
+    def __init__(self, menu: Menu) -> None:
+        self.snapshot: Snapshot | None = None
         self._menu = menu
-        self._experiment = experiment
-        self._verdicts = verdicts
-        self._lines = {line.name: row for row, line in menu.rows}
+        self._verdicts: tuple[LineActivity, ...] = ()
+        self._before: dict[str, Values] = {}
+        self._late = Lateness()
+        self._finished: View | None = None
+
+    def begin(self, first: Snapshot, verdicts: list[LineActivity]) -> None:
+        """Begin a spill."""
+        if self._finished is not None:
+            counters = [row for row in TABLE if row.kind is _COUNTER]
+            self._before = {row.name: self._counts(row, self._finished) for row in counters}
+            self._late += self._finished.now.late
+            self._finished = None
+        self._verdicts = tuple(verdicts)
+        self.snapshot = first
+
+    def finish(self) -> None:
+        """Keep the counts of the spill for those of the next to be added to; a scrape sees it until that begins."""
+        assert self.snapshot is not None
+        self._finished = View(self.snapshot, self._menu, self._verdicts)
+
+    def _counts(self, row: MetricRow, view: View) -> Values:
+        before = self._before.get(row.name, {})
+        return {labels: value + before.get(labels, 0.0) for labels, value in row.values(view).items()}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric of `TABLE`."""
+        """Yield every metric of `TABLE`; nothing before the first spill has begun."""
         now = self.snapshot
-        values = self._values(now)
+        if now is None:
+            return
+        view = View(now, self._menu, self._verdicts)
         for row in TABLE:
-            if row.kind is InfoMetricFamily:
-                yield InfoMetricFamily(row.name, row.help, value=self._info(now))
+            if row.kind is HistogramMetricFamily:
+                yield _histogram(row, self._late + now.late)
                 continue
+            values = self._counts(row, view) if row.kind is _COUNTER else row.values(view)
             family = row.kind(row.name, row.help, labels=row.labels)  # type: ignore[call-arg]
-            for label, value in values[row.name].items():
-                family.add_metric([label] if row.labels else [], value)  # type: ignore[attr-defined]
+            for labels, value in values.items():
+                if row.kind is InfoMetricFamily:
+                    family.add_metric((), dict(zip(row.labels, labels, strict=True)))  # type: ignore[attr-defined]
+                else:
+                    family.add_metric(labels, value)  # type: ignore[attr-defined]
             yield family
 
-    def _by_line(self, rows: NDArray[np.int64]) -> dict[str, float]:
-        return {name: float(rows[row]) for name, row in self._lines.items()}
 
-    def _info(self, now: Snapshot) -> dict[str, str]:
-        return {
-            "experiment": self._experiment.name,
-            "run": str(now.start.run),
-            "burst": str(now.start.burst),
-            "menu": self._menu.name,
-        }
-
-    def _values(self, now: Snapshot) -> dict[str, Mapping[str, float]]:
-        """Return for each metric its values by label ('' if it has none)."""
-        counts = now.counts
-        stages = {"source": now.source, "l0": now.l0, "monitor": now.monitor}
-        return {
-            "ktrig_spill_position_seconds": {"": now.position_s},
-            "ktrig_beam_intensity_hertz": {"": now.intensity_hz},
-            "ktrig_primitives": {name: now.l0.primitives.get(name, 0) for name in now.start.detectors},
-            "ktrig_line_active": {v.name: float(v.active) for v in self._verdicts},
-            "ktrig_l0_before_downscaling": self._by_line(counts.before),
-            "ktrig_l0_after_downscaling": self._by_line(now.after_seen),
-            "ktrig_l0_same_tick": self._by_line(counts.same_tick),
-            "ktrig_l0_entries": {k: v for k, v in counts.account.items() if k != "words"},
-            "ktrig_l0_triggers": {"": now.triggers_seen},
-            "ktrig_blocks": {name: totals.blocks for name, totals in stages.items()},
-            "ktrig_stage_busy_seconds": {name: totals.busy_s for name, totals in stages.items()},
-        }
+def _histogram(row: MetricRow, late: Lateness) -> Metric:
+    """Two buckets a decade, cumulative."""
+    step = BINS_PER_DECADE // 2
+    buckets = [(f"{EDGES_S[i]:.3g}", float(sum(late.counts[: i + 1]))) for i in range(0, len(EDGES_S), step)]
+    return HistogramMetricFamily(
+        row.name, row.help, buckets=[*buckets, ("+Inf", float(late.n))], sum_value=late.sum_s
+    )
 
 
 def parse_address(address: str) -> tuple[str, int]:

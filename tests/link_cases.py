@@ -11,8 +11,10 @@ import numpy as np
 import zmq
 from replay_cases import LIMIT_S
 
-from streams.wire.link import FRAME_BYTES, Receiver, Sender, Stopped
+from streams.wire.endpoint import FRAME_BYTES, Stopped
 from streams.wire.message import Message
+from streams.wire.receiver import Receiver
+from streams.wire.sender import Sender
 
 Context = zmq.Context[Any]
 

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import msgpack
 import numpy as np
 import zmq
+from streams.wire.link import Receiver
 
 from streams import exchange
 from streams.exchange import L0Output, SpillEnd, SpillStart
@@ -24,11 +25,11 @@ from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
 from streams.stages.l0 import L0Stage
+from streams.stages.local import LINKS
 from streams.stages.monitor import MonitorStage
 from streams.stages.processes import STAGES, Step, run_stage
 from streams.stages.request import Request
 from streams.stages.source import FileSource
-from streams.wire.link import Receiver
 from trigger.frames import Block, FrameStream
 
 KTRIG = Path(sys.executable).with_name("ktrig")
@@ -36,8 +37,20 @@ KTRIG = Path(sys.executable).with_name("ktrig")
 LIMIT_S = 30.0
 """Longest that a test waits for anything."""
 
-OF_THE_CLOCK = ("elapsed_s", "achieved_speed", "stage_busy_s", "peak_pss_mib", "blocks")
-"""What of a report depends on the clock, the machine and the size of blocks."""
+OF_THE_CLOCK = (
+    "elapsed_s",
+    "played_s",
+    "asked_speed",
+    "achieved_speed",
+    "late",
+    "late_s",
+    "stage_busy_s",
+    "peak_pss_mib",
+    "blocks",
+    "links",
+    "restarts",
+)
+"""What of a report depends on the clock, the machine, the links and the size of blocks."""
 
 
 def wait_until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
@@ -51,13 +64,16 @@ def wait_until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
 
 def request(spill: Path, **changes: Any) -> Request:
     """Return a request to replay a spill with the menu of 2018, as fast as it goes."""
-    options: dict[str, Any] = {"menu": "na62-2018", "profile": None, "speed": None, "metrics": None}
-    return make_request(spill, **(options | changes))
+    options: dict[str, Any] = {"menu": "na62-2018", "profile": None}
+    return make_request([spill], **(options | changes))
 
 
 def physics(report: Report) -> Report:
-    """Return what of a report depends on the spill and the menu alone."""
-    return {key: value for key, value in report.items() if key not in OF_THE_CLOCK}
+    """Return what of a report depends on the spills and the menu alone."""
+    kept = {key: value for key, value in report.items() if key not in OF_THE_CLOCK}
+    if "spills" in kept:
+        kept["spills"] = [physics(spill) for spill in kept["spills"]]
+    return kept
 
 
 def write(path: Path, streams: Mapping[str, FrameStream], n_frames: int, experiment: str = "na62") -> Path:
@@ -114,7 +130,7 @@ class Threads:
     """
 
     def __init__(self, folder: Path, request: Request, stages: Mapping[str, Step] = STAGES) -> None:
-        self.endpoints = {name: f"ipc://{folder}/{name}" for name in ("l0", "monitor")}
+        self.endpoints = {name: f"ipc://{folder}/{name}" for name in LINKS}
         self.told: list[tuple[str, dict[str, Any]]] = []
         self._pipes = {}
         self._threads = []
@@ -122,8 +138,15 @@ class Threads:
             ours, theirs = Pipe()
             self._pipes[name] = ours
             self._threads.append(
-                threading.Thread(target=run_stage, args=(step, request, self.endpoints, theirs), name=name)
+                threading.Thread(
+                    target=run_stage,
+                    args=(step, request, theirs),
+                    kwargs={"endpoints": self.endpoints},
+                    name=name,
+                )
             )
+            if name in self.endpoints:
+                self.order(name, **{f"endpoint {name}": self.endpoints[name]})
         for thread in self._threads:
             thread.start()
 
@@ -143,7 +166,7 @@ class Threads:
             if errors:
                 raise StageFailed(errors[0])
 
-    def order(self, name: str, **what: bool) -> None:
+    def order(self, name: str, **what: Any) -> None:
         """Order something of a stage."""
         self._pipes[name].send_bytes(msgpack.packb(what))
 
@@ -173,7 +196,7 @@ def stages_as_threads(
 
 
 def replay_threads(folder: Path, request: Request, stages: Mapping[str, Step] = STAGES) -> Report:
-    """Replay with the stages as threads."""
+    """Replay with the stages as threads; the report of the first spill."""
     with stages_as_threads(folder, request, stages) as threads:
         for name in stages:
             threads.listen("ready", name)
@@ -187,21 +210,17 @@ def record(folder: Path, request: Request) -> tuple[list[L0Output], SpillEnd]:
     outputs = []
     deadline = time.monotonic() + LIMIT_S
     stages = {name: step for name, step in STAGES.items() if name != "monitor"}
-    with (
-        zmq_context() as context,
-        closing(
-            Receiver(context, f"ipc://{folder}/monitor", lambda: time.monotonic() > deadline)
-        ) as receiver,
-        stages_as_threads(folder, request, stages) as threads,
-    ):
-        receiver.acknowledge(receiver.receive())
-        threads.listen("ready", "source")
-        threads.order("source", go=True)
-        while (message := receiver.receive()).kind != exchange.END:
-            outputs.append(exchange.read_output(message))
+    with zmq_context() as context, stages_as_threads(folder, request, stages) as threads:
+        endpoint = threads.endpoints["monitor"]
+        with closing(Receiver(context, endpoint, lambda: time.monotonic() > deadline, "monitor")) as receiver:
+            threads.listen("ready", "source")
+            threads.order("source", go=True)
+            receiver.acknowledge(receiver.receive())
+            while (message := receiver.receive()).kind != exchange.END:
+                outputs.append(exchange.read_output(message))
+                receiver.acknowledge(message)
             receiver.acknowledge(message)
-        receiver.acknowledge(message)
-        end = exchange.read_end(message)
+            end = exchange.read_end(message)
     return outputs, end
 
 
@@ -240,7 +259,9 @@ class Played:
 
     def monitor(self) -> MonitorStage:
         """A monitor at the start of the spill."""
-        return MonitorStage(self.start, self.request.menu, self.request.experiment)
+        monitor = MonitorStage(self.request)
+        monitor.begin(self.start)
+        return monitor
 
     def report(self) -> Report:
         """What a monitor makes of the spill."""
@@ -252,9 +273,9 @@ class Played:
 
 def play(request: Request) -> Played:
     """Put a spill through L0."""
-    with closing(FileSource(request.spill, None, request.block_frames)) as source:
-        l0 = L0Stage(source.start, request.menu, request.experiment)
-        outputs = [l0.process(block, source.totals) for block in source.blocks()]
+    with closing(FileSource(request)) as source:
+        l0 = L0Stage(source.start, request, {})
+        outputs = [l0.process(block, source.totals, source.late) for block in source.blocks()]
         end = source.end()
-    outputs.append(l0.finish(outputs[-1], end))
-    return Played(request, source.start, outputs, l0.end(end, 0, 0))
+    outputs.append(l0.finish(end))
+    return Played(request, l0.start, outputs, l0.end(end))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Final
 
 import click
 
+from streams.cli.signals import ENDINGS, SIGNALLED, Ended, take_no_more_signals, take_signals
 from trigger.errors import KtrigError
 
 COMMANDS: Final = {
@@ -28,26 +27,6 @@ COMMANDS: Final = {
 A module is imported when its command is used: some compile kernels, and neither `ktrig --help` nor the other
 commands should wait for that.
 """
-
-ENDINGS: Final = {
-    signal.SIGINT: "interrupted",
-    signal.SIGTERM: "terminated",
-    signal.SIGHUP: "the terminal is gone",
-}
-
-SIGNALLED: Final = 128
-"""Exit code of a command that a signal ended, less the signal's number, as shells count."""
-
-AGAIN_S: Final = 0.5
-"""Time after which a signal that has not ended us is raised again."""
-
-
-class Ended(BaseException):
-    """A signal asked us to end; not an error, so that nothing takes it for one."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = signal.Signals(number)
 
 
 class LazyGroup(click.Group):
@@ -82,7 +61,7 @@ def main() -> None:
 
     Exit code 1 and one line on stderr for a ktrig error, 2 for wrong arguments, 128 + n for a signal.
     """
-    _take_signals()
+    take_signals()
     try:
         code = ktrig(prog_name="ktrig", standalone_mode=False)
         sys.stdout.flush()
@@ -96,7 +75,7 @@ def main() -> None:
     except click.ClickException as wrong:
         _leave(wrong.format_message(), wrong.exit_code)
     except Ended as ended:
-        _take_no_more_signals()
+        take_no_more_signals()
         _leave(ENDINGS[ended.number], SIGNALLED + ended.number)
     except OSError as wrong:
         # What is left in the buffer of stdout would be written, and fail, once more.
@@ -117,31 +96,3 @@ def _usage(wrong: click.UsageError) -> str:
     command = wrong.ctx.command_path if wrong.ctx else "ktrig"
     message = " ".join(wrong.format_message().split()).rstrip(".")
     return f"{message}; see {command} --help"
-
-
-def _take_signals() -> None:
-    """Let signals end us in good order; those that our caller ignores (nohup, `&` in a script) stay ignored."""
-    for number in ENDINGS:
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _end)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Raise Ended, and every AGAIN_S until that ends us: what is raised in a callback of a library is lost there."""
-    if signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0):
-        return  # Another signal has begun it.
-
-    def again(_number: int, _frame: FrameType | None) -> None:
-        raise Ended(number)
-
-    signal.signal(signal.SIGALRM, again)
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)
-    # What a library was about to do when we raise in it may fail in its destructors; no one wants to read that.
-    sys.unraisablehook = lambda _unraisable: None
-    raise Ended(number)
-
-
-def _take_no_more_signals() -> None:
-    for number in ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.setitimer(signal.ITIMER_REAL, 0)

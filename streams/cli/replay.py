@@ -1,36 +1,111 @@
-"""`ktrig replay`: play a spill through the trigger."""
+"""`ktrig replay`: play spills through the trigger, or to readers outside."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from streams.cli.progress import progress
+from streams.cli.signals import finishing
+from trigger.errors import KtrigError
 from trigger.frames import BLOCK_FRAMES
 
+if TYPE_CHECKING:
+    from streams.report import Report
+    from streams.stages.request import Request, Watcher
 
-def _speed(_context: click.Context, _parameter: click.Parameter, value: str) -> float | None:
+
+class ReplayArgumentsError(KtrigError):
+    """Options that do not go together."""
+
+
+def _factor(_context: click.Context, _parameter: click.Parameter, value: str) -> float | None:
     if value == "max":
         return None
     try:
-        speed = float(value)
+        factor = float(value)
     except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise click.BadParameter(f"{value!r} is neither 'max' nor a positive number of times real time")
-    return speed
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise click.BadParameter(f"{value!r} is neither 'max' nor a positive number")
+    return factor
+
+
+def _catch_up(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
+    factor = _factor(context, parameter, value)
+    if factor is not None and factor < 1:
+        raise click.BadParameter(f"{value!r} is less than 1: what is late would stay late")
+    return factor
 
 
 @click.command()
-@click.option("--spill", required=True, type=click.Path(path_type=Path), help="Spill file to play.")
+@click.option(
+    "--spill",
+    "spills",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Spill file to play; several times for one after the other.",
+)
+@click.option(
+    "--loop", default=1, show_default=True, type=click.IntRange(1), help="Play them all this often."
+)
 @click.option("--menu", default="na62-2018", show_default=True, help="Menu, by name or file.")
 @click.option("--experiment", "profile", help="Experiment profile of your own, as a file.")
-@click.option("--speed", default="max", show_default=True, callback=_speed, help="Times real time, or 'max'.")
+@click.option(
+    "--speed", default="max", show_default=True, callback=_factor, help="Times real time, or 'max'."
+)
+@click.option(
+    "--catch-up",
+    default="1.05",
+    show_default=True,
+    callback=_catch_up,
+    metavar="FACTOR",
+    help="After a stall go at most this much faster than asked, or 'max'.",
+)
+@click.option(
+    "--downscaling",
+    type=click.Choice(["continue", "reset", "hash"]),
+    default="continue",
+    show_default=True,
+    help="Where the counters of each spill begin: at those of the spill before, at 0, or at a value that depends on "
+    "run, burst and line.",
+)
+@click.option(
+    "--counters",
+    type=click.Path(path_type=Path),
+    metavar="REPORT",
+    help="Begin at the final counters of a report printed by --json.",
+)
+@click.option("--require-all", is_flag=True, help="Refuse a spill that lacks a detector of the menu.")
+@click.option(
+    "--explain", is_flag=True, help="Say what each line loses and gains against an ideal trigger, and why."
+)
+@click.option("--line", help="With --explain: show the first cases of this line.")
 @click.option("--inline", is_flag=True, help="All stages in one process.")
+@click.option(
+    "--transport",
+    type=click.Choice(["ipc", "tcp"]),
+    default="ipc",
+    show_default=True,
+    help="Links between the processes.",
+)
+@click.option(
+    "--to", metavar="ENDPOINT", help="Serve the primitives to readers there instead: tcp://127.0.0.1:PORT."
+)
+@click.option(
+    "--wait-readers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    help="With --to: readers to wait for.",
+)
 @click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics while it runs.")
 @click.option(
     "--block-frames",
@@ -41,30 +116,73 @@ def _speed(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    spill: Path,
+    spills: tuple[Path, ...],
+    loop: int,
     menu: str,
     profile: str | None,
-    speed: float | None,
     inline: bool,
-    metrics: str | None,
-    block_frames: int,
+    to: str | None,
+    wait_readers: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Play a spill through the L0 trigger and report the rate of each line."""
-    from streams.cli.report_text import render
-    from streams.replay import make_request
-    from streams.stages.request import Watcher
+    """Play spills through the L0 trigger and report the rate of each line.
 
-    request = make_request(spill, menu, profile, speed, metrics, block_frames)
-    if inline:
+    A first SIGINT or SIGTERM ends the replay in good order, with a report of what was played; a second one ends it at
+    once.
+    """
+    from streams.cli.report_text import render, render_served
+    from streams.replay import make_request
+
+    _check_together(inline, to, options)
+    request = make_request(spills * loop, menu, profile, **options)
+    show: Callable[[Report, Console], None] = render
+    if to is not None:
+        from streams.stages.serve import serve
+
+        show = render_served
+
+        def run(request: Request, watcher: Watcher) -> Report:
+            return serve(request, watcher, to, wait_readers)
+
+    elif inline:
         from streams.stages.inline import replay_inline as run
     else:
         from streams.stages.local import replay_processes as run
-    with progress("replay") as bar:
-        report = run(request, Watcher(bar.tell, lambda url: bar.say(f"metrics at {url}")))
-    if as_json:
-        click.echo(json.dumps(report))
-    else:
-        render(report, Console())
-    if not report["ledger_closed"]:
+    closed = _run(run, request, as_json, show)
+    if not closed:
         sys.exit(1)
+
+
+def _check_together(inline: bool, to: str | None, options: dict[str, Any]) -> None:
+    if options["line"] is not None and not options["explain"]:
+        raise ReplayArgumentsError("--line shows cases that --explain finds; give both")
+    if to is None:
+        return
+    given = [name for name in ("explain", "require_all", "metrics", "counters") if options[name]] + [
+        "inline"
+    ] * inline
+    if given:
+        raise ReplayArgumentsError(
+            f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"
+        )
+
+
+def _run(
+    run: Callable[[Request, Watcher], Report],
+    request: Request,
+    as_json: bool,
+    show: Callable[[Report, Console], None],
+) -> bool:
+    """Run, print the report, and return whether its ledger closes; a signal that came meanwhile is raised then."""
+    from streams.stages.request import Watcher
+
+    with finishing() as asked:
+        with progress("replay") as bar:
+            report = run(request, Watcher(bar.tell, lambda url: bar.say(f"metrics at {url}"), bar.say, asked))
+        if as_json:
+            click.echo(json.dumps(report))
+        else:
+            show(report, Console())
+    closed: bool = report["ledger_closed"]
+    return closed

@@ -15,24 +15,45 @@ from streams.report import Report
 COLUMNS: Final = 80
 INDENT: Final = " " * 10
 
+MOST_SPILLS: Final = 20
+"""Spills that have a line of their own; of more, only those that are not as they should be."""
+
 
 def render(report: Report, console: Console) -> None:
-    """Print a report."""
-    console.print(
-        f"{report['experiment']} run {report['run']} burst {report['burst']}, "
-        f"menu {report['menu']}, {_beam(report)}",
-        highlight=False,
-    )
+    """Print the report of a replay through the trigger."""
+    _say(console, f"{_head(report)}, menu {report['menu']}, {_beam(report)}")
     console.print(_line_table(report))
     for note in _notes(report):
-        console.print(note, highlight=False)
-    console.print(
-        f"L0 total  {_rate(report['l0_rate_hz'], report['l0_rate_error_hz'])} "
-        f"({report['l0_triggers']:,} triggers)",
-        highlight=False,
-    )
-    for text in _closing(report):
-        console.print(text, highlight=False)
+        _say(console, note)
+    rate = _rate(report["l0_rate_hz"], report["l0_rate_error_hz"])
+    _say(console, f"L0 total  {rate} ({report['l0_triggers']:,} triggers)")
+    if report["intensity_mhz"] is not None:
+        _say(
+            console,
+            f"beam      about {report['intensity_mhz']:.0f} MHz, from the primitives of {report['intensity_from']}",
+        )
+    _say(console, *textwrap.wrap(_account(report), COLUMNS, subsequent_indent=INDENT))
+    _say(console, *_delivery(report))
+
+
+def render_served(report: Report, console: Console) -> None:
+    """Print the report of a replay to readers outside."""
+    _say(console, f"{_head(report)}, to {', '.join(report['readers']) or 'no reader'}")
+    rows = ", ".join(f"{n:,} {name}" for name, n in report["primitives"].items())
+    _say(console, *textwrap.wrap(f"sent      {rows}", COLUMNS, subsequent_indent=INDENT))
+    _say(console, *_delivery(report))
+
+
+def _say(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _head(report: Report) -> str:
+    """Name what was played."""
+    if report["run"] is None:
+        return f"{report['experiment']} {len(report['spills'])} spills"
+    return f"{report['experiment']} run {report['run']} burst {report['burst']}"
 
 
 def _line_table(report: Report) -> Table:
@@ -65,11 +86,18 @@ def _notes(report: Report) -> Iterator[str]:
         yield from textwrap.wrap(f"{reason}: {', '.join(names)}", COLUMNS, subsequent_indent=INDENT)
 
 
-def _closing(report: Report) -> Iterator[str]:
-    if report["intensity_mhz"] is not None:
-        yield f"beam      about {report['intensity_mhz']:.0f} MHz, from the primitives of {report['intensity_from']}"
-    yield from textwrap.wrap(_account(report), COLUMNS, subsequent_indent=INDENT)
-    yield f"speed     {report['achieved_speed']:.3f} x real time ({report['elapsed_s']:.2f} s)"
+def _delivery(report: Report) -> Iterator[str]:
+    """Say how the spills were played, and whether all is accounted for."""
+    yield from _spills(report)
+    if report["interrupted"]:
+        yield f"stopped   after {report['played_spill_s']:.3f} s of {report['spill_s']:.3f} s of spill"
+    asked = "" if report["asked_speed"] is None else f" of {report['asked_speed']:g} asked"
+    yield f"speed     {report['achieved_speed']:.4g} x real time{asked} ({report['elapsed_s']:.2f} s)"
+    late = report["late_s"]
+    if late is not None and late["worst"] is not None:
+        times = ", ".join(f"{name} {_time(value)}" for name, value in late.items())
+        yield f"late      blocks by {times}"
+    yield from _mishaps(report)
     state = "closed" if report["ledger_closed"] else "NOT CLOSED"
     yield f"ledger    {state}, {report['lost_in_transport']:,} lost in transport"
     for name, account in report["ledger"].items():
@@ -77,9 +105,43 @@ def _closing(report: Report) -> Iterator[str]:
             yield f"{INDENT}{name}: {account}"
 
 
+def _spills(report: Report) -> Iterator[str]:
+    """One line for each of several spills."""
+    spills = report["spills"]
+    if len(spills) == 1:
+        return
+    for spill in spills:
+        good = spill["ledger_closed"] and not spill["redone"] and not spill["interrupted"]
+        if len(spills) <= MOST_SPILLS or not good:
+            count = f", {spill['l0_triggers']:,} triggers" if "l0_triggers" in spill else ""
+            state = "closed" if spill["ledger_closed"] else "NOT CLOSED"
+            yield (
+                f"spill     {spill['index'] + 1}: run {spill['run']} burst {spill['burst']}{count}, speed "
+                f"{spill['achieved_speed']:.4g}, {state}"
+            )
+
+
+def _mishaps(report: Report) -> Iterator[str]:
+    """Say what went wrong on the way and was made good."""
+    if report["redone"]:
+        yield f"redone    a spill was begun again {report['redone']:,} times, for a stage or reader started anew"
+    for name, link in report["links"].items():
+        what = {
+            "reconnections": "reconnections",
+            "redelivered": "messages sent again",
+            "duplicates": "came twice",
+            "out_of_order": "out of order",
+            "stale": "stale",
+            "malformed": "malformed",
+        }
+        found = ", ".join(f"{link[key]:,} {word}" for key, word in what.items() if link[key])
+        if found:
+            yield f"link      {name}: {found}"
+
+
 def _beam(report: Report) -> str:
     if report["beam_span_s"] is None:
-        return "no primitives"
+        return "no primitives" if report["beam_s"] == 0 else f"{report['beam_s']:.3f} s of beam"
     first, last = report["beam_span_s"]
     return f"beam from {first:.3f} to {last:.3f} s"
 
@@ -101,3 +163,10 @@ def _rate(hz: float, error_hz: float) -> str:
     error = error_hz / scale
     digits = max(1 - math.floor(math.log10(error)), 0) if error > 0 else 0
     return f"{hz / scale:,.{digits}f} +- {error:.{digits}f} {unit}"
+
+
+def _time(time_s: float) -> str:
+    """Write a short time in the unit that suits it."""
+    if time_s >= 1:
+        return f"{time_s:.2f} s"
+    return f"{time_s * 1e3:.3g} ms" if time_s >= 1e-3 else f"{time_s * 1e6:.0f} us"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.exchange import L0Counts, L0Output, SpillStart, StageTotals
+from streams.exchange import DISPATCH, L0Counts, L0Output, SpillStart, Stages, StageTotals
+from streams.timing import Lateness
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
 from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS
@@ -30,21 +31,25 @@ def count_rows(triggers: Triggers) -> NDArray[np.int64]:
 class Snapshot:
     """Where a spill stands, never changed once made: a scrape sees one whole state.
 
-    frames: seen so far. after_seen: triggers with each row's flag as they arrived, int64[17]. triggers_seen: their
-    number. intensity_hz: beam particles a second in the last block. span: first and last frame with primitives.
-    source, l0, monitor: what the stages have done.
+    frames: seen so far. seen: triggers with each row's flag as they arrived, int64[17]. triggers_seen: their number.
+    intensity_hz: beam particles a second in the last block. span: first and last frame with primitives. stages: what
+    source, l0 and monitor have done. late: of the source's blocks.
     """
 
     start: SpillStart
     frames: int
     counts: L0Counts
-    after_seen: NDArray[np.int64]
+    seen: NDArray[np.int64]
     triggers_seen: int
     intensity_hz: float
     span: tuple[int, int] | None
-    source: StageTotals
-    l0: StageTotals
-    monitor: StageTotals
+    stages: Stages
+    late: Lateness
+
+    def rows(self, name: str) -> NDArray[np.int64]:
+        """Return a count by row of the menu: int64[17]; one of L0's, or `seen`."""
+        rows: NDArray[np.int64] = self.seen if name == "seen" else getattr(self.counts, name)
+        return rows
 
     @property
     def position_s(self) -> float:
@@ -65,10 +70,11 @@ class Snapshot:
 def fresh(start: SpillStart) -> Snapshot:
     """Return the state at the start of a spill."""
     rows = np.zeros(N_ROWS, np.int64)
-    counts = L0Counts(rows, rows, rows, dict.fromkeys(ACCOUNTS, 0))
-    return Snapshot(
-        start, 0, counts, rows, 0, 0.0, None, StageTotals.of(start), StageTotals.of(start), StageTotals()
+    counts = L0Counts(
+        rows, rows, rows, rows, rows, account=dict.fromkeys(ACCOUNTS, 0), dispatch=dict.fromkeys(DISPATCH, 0)
     )
+    stages = {name: StageTotals.of(start) for name in ("source", "l0")} | {"monitor": StageTotals()}
+    return Snapshot(start, 0, counts, rows, 0, 0.0, None, stages, Lateness())
 
 
 def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot:
@@ -76,17 +82,17 @@ def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot
     span = output.span
     if span is not None and now.span is not None:
         span = (min(now.span[0], span[0]), max(now.span[1], span[1]))
+    monitor = now.stages["monitor"]
     return Snapshot(
         start=now.start,
         frames=output.first_frame + output.n_frames,
         counts=output.counts,
-        after_seen=now.after_seen + count_rows(output.triggers),
+        seen=now.seen + count_rows(output.triggers),
         triggers_seen=now.triggers_seen + len(output.triggers),
         intensity_hz=_intensity_hz(now, output, experiment),
         span=span or now.span,
-        source=output.source,
-        l0=output.l0,
-        monitor=replace(now.monitor, blocks=now.monitor.blocks + (output.n_frames > 0)),
+        stages={**output.stages, "monitor": replace(monitor, blocks=monitor.blocks + (output.n_frames > 0))},
+        late=output.late,
     )
 
 
@@ -98,7 +104,8 @@ def _intensity_hz(now: Snapshot, output: L0Output, experiment: Experiment) -> fl
         return math.nan
     if output.n_frames == 0:
         return now.intensity_hz
-    primitives = output.l0.primitives.get(name, 0) - now.l0.primitives.get(name, 0)
+    after, before = (stages["l0"].primitives for stages in (output.stages, now.stages))
+    primitives = after.get(name, 0) - before.get(name, 0)
     return primitives / (output.n_frames * FRAME_S) / beam.primitives_per_beam_particle
 
 

@@ -99,13 +99,16 @@ class Column:
 
 
 class Buffer:
-    """An array that grows to the largest length asked of it."""
+    """An array that grows to the largest length asked of it; or a new one each time, if it is not used again."""
 
-    def __init__(self, dtype: type[Any]) -> None:
+    def __init__(self, dtype: type[Any], again: bool = True) -> None:
         self._array = np.empty(0, dtype)
+        self._again = again
 
     def of(self, length: int) -> NDArray[Any]:
         """Return its first `length` elements."""
+        if not self._again:
+            return np.empty(length, self._array.dtype)
         if length > len(self._array):
             self._array = np.empty(length + length // 4, self._array.dtype)
         return self._array[:length]

@@ -46,7 +46,7 @@ def open_file(path: Path) -> h5py.File:
 class _Detector:
     """A detector's arrays in the file, and a ring of buffers for its blocks."""
 
-    def __init__(self, group: h5py.Group, header: SpillHeader, source: str, buffers: int) -> None:
+    def __init__(self, group: h5py.Group, header: SpillHeader, source: str, buffers: int | None) -> None:
         self._source = source
         self._place = group.name
         self.offsets, self.words, crc32 = (
@@ -63,7 +63,8 @@ class _Detector:
         self._crc32 = np.empty(header.n_blocks, np.uint32)
         crc32.read(0, self._crc32)
         self._block_frames = header.block_frames
-        self._ring = [(Buffer(np.int64), Buffer(np.uint32)) for _ in range(buffers)]
+        again = buffers is not None
+        self._ring = [(Buffer(np.int64, again), Buffer(np.uint32, again)) for _ in range(buffers or 1)]
 
     def _check_length(self, column: Column, wanted: int) -> None:
         if column.length != wanted:
@@ -113,11 +114,11 @@ class SpillReader:
 
     Opening checks the header and that the arrays fit it and the file; reading checks each block: its offsets,
     its order in time and (`check_crc`) its checksum. Everything wrong is a SpillError. `buffers` (at least 1)
-    is the length of the ring of blocks, see `read_block`.
+    is the length of the ring of blocks, see `read_block`; with None each block has memory of its own.
     """
 
-    def __init__(self, path: str | Path, *, check_crc: bool = True, buffers: int = 2) -> None:
-        if buffers < 1:
+    def __init__(self, path: str | Path, *, check_crc: bool = True, buffers: int | None = 2) -> None:
+        if buffers is not None and buffers < 1:
             raise ValueError(f"buffers is {buffers}; a reader needs at least 1")
         self.path = Path(path)
         self._check_crc = check_crc
@@ -194,7 +195,7 @@ class SpillReader:
         if last is not None and (last.first_frame, last.stop_frame) == (first_frame, stop_frame):
             return last
         slot = self._next_slot
-        self._next_slot = (slot + 1) % self._buffers
+        self._next_slot = (slot + 1) % (self._buffers or 1)
         self._loaded = None
         streams = {}
         for name, detector in self._detectors.items():

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 from streams import memory
-from streams.exchange import L0Output
-from streams.report import Report
+from streams.report import Report, total_report
 from streams.stages.l0 import L0Stage
 from streams.stages.monitor import MonitorStage
 from streams.stages.request import Request, Watcher
 from streams.stages.source import FileSource
+from streams.wire.endpoint import Stopped
 
 
 def replay_inline(request: Request, watcher: Watcher) -> Report:
     """Run all stages in this process."""
+
+    def check() -> None:
+        if watcher.stop():
+            raise Stopped
+
+    reports: list[Report] = []
+    counters = request.counters
     with (
-        closing(FileSource(request.spill, request.speed, request.block_frames)) as source,
-        closing(MonitorStage(source.start, request.menu, request.experiment)) as monitor,
+        closing(FileSource(request, check=check, reuse=True)) as source,
+        closing(MonitorStage(request)) as monitor,
     ):
-        l0 = L0Stage(source.start, request.menu, request.experiment)
         if request.metrics:
             watcher.metrics_url(monitor.serve(request.metrics))
-        last: L0Output | None = None
+        while True:
+            l0 = L0Stage(source.start, request, counters)
+            monitor.begin(l0.start)
+            interrupted = _play(source, l0, monitor, watcher, len(request.spills))
+            end = source.end(interrupted)
+            monitor.update(l0.finish(end))
+            reports.append(monitor.finish(l0.end(end)))
+            counters = l0.counters
+            if source.start.last or interrupted:
+                break
+            source.next_spill()
+    return total_report(reports) | {"peak_pss_mib": memory.peak_rss_mib(), "restarts": {}}
+
+
+def _play(source: FileSource, l0: L0Stage, monitor: MonitorStage, watcher: Watcher, n_spills: int) -> bool:
+    """Play the blocks of a spill; return whether the caller ended it before its time."""
+    with suppress(Stopped):
         for block in source.blocks():
-            last = l0.process(block, source.totals)
-            watcher.progress(monitor.update(last))
-        end = source.end()
-        monitor.update(l0.finish(last, end))
-        report = monitor.finish(l0.end(end, 0, 0))
-    report["peak_pss_mib"] = memory.peak_rss_mib()
-    return report
+            output = l0.process(block, source.totals, source.late)
+            watcher.progress((source.start.index + monitor.update(output)) / n_spills)
+            if watcher.stop():
+                raise Stopped
+        return False
+    return True

@@ -3,59 +3,108 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from streams.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
-from trigger.experiment import Experiment
+from streams.exchange import DISPATCH, L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
+from streams.ledger import Account, assert_closed, entry_detectors
+from streams.stages.counters import by_line, start_counters
+from streams.stages.request import Request
+from streams.timing import Lateness
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor
-from trigger.l0.registers import compile_registers
+from trigger.l0.registers import N_ROWS, compile_registers
 from trigger.l0.triggers import Triggers
-from trigger.menu import Menu
 
 
 class L0Stage:
-    """One spill through the L0 processor, block by block."""
+    """One spill through the L0 processor, block by block.
 
-    def __init__(self, start: SpillStart, menu: Menu, experiment: Experiment) -> None:
+    before: the downscaling counters at the end of the spill before, by line. start: with where they begin.
+    """
+
+    def __init__(self, start: SpillStart, request: Request, before: Mapping[str, int]) -> None:
+        menu, experiment = request.menu, request.experiment
         registers = compile_registers(menu, experiment, start.detectors)
-        self._processor = L0Processor(registers, experiment.inputs)
+        counters = start_counters(request.downscaling, menu, start.run, start.burst, before)
+        self._menu = menu
+        self.start = replace(start, counters=by_line(menu, counters))
+        self._processor = L0Processor(registers, experiment.inputs, downscaling_counters=counters)
+        self._stop_frame = 0
         self.totals = StageTotals.of(start)
 
-    def process(self, block: Block, source: StageTotals) -> L0Output:
+    @property
+    def counters(self) -> dict[str, int]:
+        """Where the downscaling counters stand, by line."""
+        return by_line(self._menu, self._processor.downscaling_counters)
+
+    def process(self, block: Block, source: StageTotals, late: Lateness) -> L0Output:
         """Take a block; return the triggers that it settles."""
         began = time.thread_time()
         triggers = self._processor.process(block)
         self.totals.add(block)
         span = _span(block)
+        self._stop_frame = block.stop_frame
         self.totals.busy_s += time.thread_time() - began
-        return self._output(block.first_frame, block.n_frames, triggers, source, span)
+        return self._output(block.first_frame, block.n_frames, triggers, source, span, late)
 
-    def finish(self, last: L0Output | None, end: SpillEnd) -> L0Output:
-        """Return the triggers of the last frame as the answer to an empty block behind the spill."""
+    def finish(self, end: SpillEnd) -> L0Output:
+        """Return the triggers of the last frame as the answer to an empty block behind the spill.
+
+        Raises LedgerError if the sums of the stage do not close.
+        """
         began = time.thread_time()
         triggers = self._processor.finish()
         self.totals.busy_s += time.thread_time() - began
-        stop = last.first_frame + last.n_frames if last else 0
-        return self._output(stop, 0, triggers, end.source, None)
+        output = self._output(self._stop_frame, 0, triggers, end.stages["source"], None, end.late)
+        assert_closed(self._accounts(output.counts))
+        return output
 
-    def end(self, end: SpillEnd, missing_blocks: int, malformed: int) -> SpillEnd:
-        """Add this stage's totals to the end of the spill."""
-        return replace(
-            end,
-            l0=self.totals,
-            missing_blocks=end.missing_blocks + missing_blocks,
-            malformed=end.malformed + malformed,
-        )
+    @property
+    def _given(self) -> int:
+        """Words that may become entries."""
+        return sum(self.totals.primitives.get(name, 0) for name in entry_detectors(self._menu))
+
+    def _accounts(self, counts: L0Counts) -> dict[str, Account]:
+        """The sums that this stage can judge by itself: what it was given, against what it did with it."""
+        account = counts.account
+        gone = {name: n for name, n in account.items() if name not in ("words", "triggers")}
+        dispatch = {name: n for name, n in counts.dispatch.items() if name != "dispatched"}
+        return {
+            "l0": Account(self._given, account["triggers"], lost=gone),
+            "dispatch": Account(account["triggers"], counts.dispatch["dispatched"], lost=dispatch),
+        }
+
+    def end(self, end: SpillEnd) -> SpillEnd:
+        """Add this stage's totals, and where the counters ended."""
+        return replace(end, stages={**end.stages, "l0": self.totals}, counters=self.counters)
 
     def _output(
-        self, first: int, frames: int, triggers: Triggers, source: StageTotals, span: tuple[int, int] | None
+        self,
+        first: int,
+        frames: int,
+        triggers: Triggers,
+        source: StageTotals,
+        span: tuple[int, int] | None,
+        late: Lateness,
     ) -> L0Output:
         p = self._processor
-        counts = L0Counts(p.before_downscaling, p.after_downscaling, p.lost_same_tick, p.account)
-        return L0Output(first, frames, triggers, counts, source.copy(), self.totals.copy(), span)
+        none = np.zeros(N_ROWS, np.int64)
+        dispatch = dict.fromkeys(DISPATCH, 0) | {"dispatched": p.account["triggers"]}
+        counts = L0Counts(
+            p.before_downscaling,
+            p.after_downscaling,
+            p.lost_same_tick,
+            none,
+            none,
+            p.account,
+            dispatch,
+            pending=self._given - p.account["words"],
+        )
+        stages = {"source": source.copy(), "l0": self.totals.copy()}
+        return L0Output(first, frames, triggers, counts, stages, span, late.copy())
 
 
 def _span(block: Block) -> tuple[int, int] | None:

@@ -18,19 +18,32 @@ from typing import Any, Final
 import msgpack
 
 from streams import memory
-from streams.report import Report
+from streams.report import Report, total_report
 from streams.stages.processes import STAGES, run_stage
 from streams.stages.request import Request, Watcher
+from streams.stages.stopped import untouched_report
 from trigger.errors import KtrigError
 
-LOOK_S: Final = 0.2
-"""How often the supervisor looks at the memory and the health of the stages."""
+LOOK_S: Final = 0.1
+"""How often the supervisor looks at the memory and the health of the stages, and whether it should stop."""
 
 END_S: Final = 1.0
 """Time that the stages get to end by themselves."""
 
+FINISH_S: Final = 1.0
+"""Time that the stages get to settle what was sent when the replay is to stop."""
+
+GIVE_UP_S: Final = 0.3
+"""Time that the monitor then gets to report what has arrived."""
+
+MAX_RESTARTS: Final = 10
+"""How often a stage that was killed is started anew."""
+
 HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 """Signals that may end the supervisor; the stages never take them, though Ctrl-C reaches the whole group."""
+
+LINKS: Final = {"l0": "source", "monitor": "l0"}
+"""The links by the name of their receiver, and who sends on them."""
 
 
 class StageError(KtrigError):
@@ -44,10 +57,12 @@ def replay_processes(request: Request, watcher: Watcher) -> Report:
     except OSError as wrong:
         reason = wrong.strerror or wrong
         raise StageError(f"no temporary folder: {reason}; name one with TMPDIR") from None
-    endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in ("l0", "monitor")}
-    crew = _Crew(watcher)
+    if request.transport == "tcp":
+        endpoints = dict.fromkeys(LINKS, "tcp://127.0.0.1:*")
+    else:
+        endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in LINKS}
+    crew = _Crew(request, watcher, endpoints)
     try:
-        crew.start(request, endpoints)
         return crew.run()
     finally:
         with _signals_held():
@@ -80,54 +95,99 @@ def _signals_held() -> Iterator[None]:
 
 
 class _Crew:
-    """The processes of one replay and what they have told so far."""
+    """The processes of one replay and what they have told so far.
 
-    def __init__(self, watcher: Watcher) -> None:
+    reports: of the spills that are over, by their number; one that is told twice, because a stage died behind it,
+    counts once.
+    """
+
+    def __init__(self, request: Request, watcher: Watcher, endpoints: dict[str, str]) -> None:
+        self._request = request
         self._watcher = watcher
-        self._report: Report | None = None
+        self._endpoints = endpoints
+        self._reports: dict[int, Report] = {}
         self._ready: set[str] = set()
+        self._restarts: dict[str, int] = {}
         self._peak_pss_mib = 0.0
         self._looked = 0.0
+        self._stop_s: float | None = None
+        self._going = self._giving_up = False
         self._connections: dict[str, Connection] = {}
         self._processes: dict[str, BaseProcess] = {}
 
-    def start(self, request: Request, endpoints: dict[str, str]) -> None:
-        """Start the stages."""
-        spawn = multiprocessing.get_context("spawn")
-        for name, step in STAGES.items():
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(
-                target=run_stage, args=(step, request, endpoints, theirs), name=f"ktrig-{name}", daemon=True
-            )
-            with _signals_held():
-                process.start()
-                self._connections[name] = ours
-                self._processes[name] = process
-            theirs.close()
-
     def run(self) -> Report:
-        """Let the stages play the spill; return the monitor's report. Raises StageError."""
-        while self._ready != STAGES.keys():
+        """Let the stages play the spills; return the report. Raises StageError."""
+        for name in STAGES:
+            self._start(name)
+        while not self._over():
             self._listen()
-        self._order("source", go=True)
-        while self._report is None:
-            self._listen()
+            if not self._going and self._ready == STAGES.keys() and self._stop_s is None:
+                self._going = True
+                self._order("source", go=True)
         self._look()
-        self._report["peak_pss_mib"] = self._peak_pss_mib
-        return self._report
+        reports = [self._reports[index] for index in sorted(self._reports)]
+        report = total_report(reports or [untouched_report(self._request)])
+        return report | {"peak_pss_mib": self._peak_pss_mib, "restarts": self._restarts}
+
+    def _start(self, name: str) -> None:
+        """Start a stage, or start it anew: at the spill after the last one reported."""
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        first = len(self._reports)
+        counters = self._reports[first - 1]["downscaling_counters"] if first else {}
+        place = {
+            "endpoints": self._endpoints,
+            "first": first,
+            "counters": {line: n["end"] for line, n in counters.items()} or self._request.counters,
+        }
+        process = spawn.Process(
+            target=run_stage,
+            args=(STAGES[name], self._request, theirs),
+            kwargs=place,
+            name=f"ktrig-{name}",
+            daemon=True,
+        )
+        with _signals_held():
+            process.start()
+            self._connections[name] = ours
+            self._processes[name] = process
+        theirs.close()
+        for link, sender in LINKS.items():
+            # A port that is still to be chosen is told when its sender has it.
+            if link == name and not self._endpoints[link].endswith(":*") and sender in self._ready:
+                self._order(name, **{f"endpoint {link}": self._endpoints[link]})
+        if self._going:
+            self._order(name, go=True)
+
+    def _over(self) -> bool:
+        """Whether all is played, or the replay was to stop and has."""
+        last = self._reports.get(max(self._reports, default=-1))
+        if last is not None and (last["interrupted"] or last["index"] == len(self._request.spills) - 1):
+            return True
+        if self._stop_s is None:
+            return False
+        waited_s = time.monotonic() - self._stop_s
+        if not self._going or waited_s > FINISH_S + GIVE_UP_S:
+            return True
+        if waited_s > FINISH_S and not self._giving_up:
+            self._giving_up = True
+            self._order("monitor", finish=True)
+        return False
 
     def _listen(self) -> None:
-        """Take what the stages tell, and see whether one has died."""
+        """Take what the stages tell, and see whether one has died or the caller wants an end."""
         living = [process.sentinel for process in self._processes.values() if process.exitcode is None]
         for heard in wait([*self._connections.values(), *living], timeout=LOOK_S):
             if isinstance(heard, Connection):
                 self._hear(heard)
-        if self._report is None:
-            self._check_processes()
+        self._check_processes()
+        if self._stop_s is None and self._watcher.stop():
+            self._stop_s = time.monotonic()
+            self._order("source", finish=True)
         if time.monotonic() - self._looked >= LOOK_S:
             self._look()
 
-    def _order(self, name: str, **what: bool) -> None:
+    def _order(self, name: str, **what: Any) -> None:
         """Order something of a stage; that it is gone shows when it is listened to."""
         if name in self._connections:
             with suppress(OSError):
@@ -144,20 +204,31 @@ class _Crew:
             raise StageError(what["error"])
         if "ready" in what:
             self._ready.add(name)
+        elif "endpoint" in what:
+            self._endpoints |= what["endpoint"]
+            for link, endpoint in what["endpoint"].items():
+                self._order(link, **{f"endpoint {link}": endpoint})
         elif "progress" in what:
-            self._watcher.progress(what["progress"])
+            self._watcher.progress(what["progress"] / len(self._request.spills))
         elif "metrics_url" in what:
             self._watcher.metrics_url(what["metrics_url"])
         elif "report" in what:
-            self._report = what["report"]
+            self._reports.setdefault(what["report"]["index"], what["report"])
 
     def _check_processes(self) -> None:
-        """Raise StageError if a stage is gone, with all heard that it had to say, and there is no report."""
-        for name, process in self._processes.items():
-            if name in self._connections or process.exitcode is None:
+        """Start a stage anew that was killed. Raises StageError if one ended by itself before its time."""
+        for name, process in list(self._processes.items()):
+            if name in self._connections or not process.exitcode or self._over():
                 continue
-            if process.exitcode or name == "monitor":
+            self._restarts[name] = self._restarts.get(name, 0) + 1
+            if process.exitcode > 0 or not self._going or self._restarts[name] > MAX_RESTARTS:
                 raise StageError(f"stage {name} {_death(process.exitcode)}; the replay is not complete")
+            if self._stop_s is None:
+                self._watcher.note(
+                    f"stage {name} {_death(process.exitcode)}; started anew, its spill is played again"
+                )
+                self._ready.discard(name)
+                self._start(name)
 
     def _look(self) -> None:
         self._looked = time.monotonic()
@@ -171,7 +242,7 @@ class _Crew:
                 self._order(name, stop=True)
             else:
                 process.kill()
-        deadline = time.monotonic() + END_S
+        deadline = time.monotonic() + (END_S if self._stop_s is None else GIVE_UP_S)
         for process in self._processes.values():
             process.join(max(deadline - time.monotonic(), 0))
             if process.is_alive():

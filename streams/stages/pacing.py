@@ -8,39 +8,72 @@ from typing import Final
 
 from trigger.clock import FRAME_S
 
-NAP_S: Final = 0.1
+NAP_S: Final = 0.05
 """Longest time between two looks whether to go on waiting."""
+
+CATCH_UP: Final = 1.05
+"""How much faster than asked blocks may follow each other after a stall."""
+
+JITTER_S: Final = 3e-4
+"""What a timer may be late without it being a stall: Linux wakes sleepers up 50 to 100 us late."""
 
 
 class Pacer:
     """Releases frames at `speed` times real time, or at once if `speed` is None.
 
-    A block is due when its last frame is over, as from a detector. check: called while waiting, ends it by raising.
-    clock: monotonic seconds; sleep: waits.
+    A block is due when its last frame is over, as from a detector. After a stall blocks follow each other at most
+    `catch_up` times faster than asked (None: at once), until they are due again. check: called while waiting, ends it
+    by raising. clock: monotonic seconds; sleep: waits.
     """
 
     def __init__(
         self,
         speed: float | None,
+        catch_up: float | None = CATCH_UP,
         check: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.speed = speed
+        self._catch_up = catch_up
         self._check = check
         self._clock = clock
         self._sleep = sleep
-        self.anchor_s = clock()
+        self.start()
 
-    def start(self) -> None:
-        """Set the anchor: frame 0 begins now."""
-        self.anchor_s = self._clock()
+    def start(self, frames: int = 0) -> None:
+        """Set the anchor: the first `frames` frames are over now."""
+        self.anchor_s = self._clock() - self._takes_s(frames)
+        self._released_s = self._clock()
+        self._frames = frames
 
     def wait(self, frames: int) -> None:
-        """Wait until `frames` frames since the anchor are over."""
+        """Wait until `frames` frames since the anchor are over, or later if that would be too fast."""
         if self.speed is None:
             return
-        due = self.anchor_s + frames * FRAME_S / self.speed
-        while (left := due - self._clock()) > 0:
+        release_s = self.due_s(frames)
+        if self._catch_up is not None:
+            soonest_s = self._released_s + self._takes_s(frames - self._frames) / self._catch_up
+            release_s = max(release_s, soonest_s)
+        while (left := release_s - self._clock()) > 0:
             self._sleep(min(left, NAP_S))
             self._check()
+        now = self._clock()
+        # A late timer is no stall: going on from where it should have been keeps its errors from adding up.
+        self._released_s = release_s if now - release_s <= JITTER_S else now
+        self._frames = frames
+
+    def due_s(self, frames: int) -> float:
+        """Return the time on the clock at which `frames` frames since the anchor are over."""
+        return self.anchor_s + self._takes_s(frames)
+
+    def late_s(self, frames: int) -> float:
+        """Return how long ago `frames` frames since the anchor were over."""
+        return self._clock() - self.due_s(frames)
+
+    def now_s(self) -> float:
+        """Return the time on the clock."""
+        return self._clock()
+
+    def _takes_s(self, frames: int) -> float:
+        return frames * FRAME_S / self.speed if self.speed else 0.0

@@ -1,75 +1,74 @@
-"""Each stage as a process: read, step, send, acknowledge, until the end of the spill or an order to stop."""
+"""Each stage as a process: read, step, send, acknowledge, until the last spill is over or an order to stop.
+
+A spill is an epoch of each link. If the reader of a stage was started anew in the middle of one, the stage begins the
+spill again: the source at the first block, L0 by asking the source to, as a stage that was started anew itself.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import msgpack
 import zmq
 
 from streams import exchange
-from streams.exchange import L0Output, SpillStart
+from streams.exchange import SpillEnd, SpillStart
 from streams.stages.request import Request
-from streams.wire.link import Receiver, Sender, Stopped
+from streams.stages.supervision import Supervisor
+from streams.wire.endpoint import Stopped
+from streams.wire.message import MalformedMessage, Message
+from streams.wire.receiver import Receiver
+from streams.wire.sender import ReaderRestarted, Sender
 from trigger.errors import KtrigError
+
+if TYPE_CHECKING:
+    from streams.stages.l0 import L0Stage
+    from streams.stages.monitor import MonitorStage
 
 PROGRESS_S: Final = 0.1
 """Time between two reports of progress."""
 
 
-class Supervisor:
-    """A stage's line to the process that started it: small msgpack maps both ways."""
+@dataclass
+class Place:
+    """Where a stage finds itself.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._stopped = False
+    endpoints: of the links, by the name of their receiver; ours to choose a port for if it ends in `:*`. first: the
+    spill to begin with. counters: the downscaling counters before it, by line.
+    """
 
-    def tell(self, **what: Any) -> None:
-        """Tell the supervisor something; that it is gone shows in `stopped`."""
-        try:
-            self._connection.send_bytes(msgpack.packb(what))
-        except OSError:
-            self._stopped = True
+    request: Request
+    supervisor: Supervisor
+    context: zmq.Context[Any]
+    endpoints: dict[str, str]
+    first: int = 0
+    counters: dict[str, int] = field(default_factory=dict)
 
-    def stopped(self) -> bool:
-        """Whether the supervisor ordered a stop or is gone."""
-        try:
-            if not self._stopped and self._connection.poll():
-                self._connection.recv_bytes()
-                self._stopped = True
-        except (EOFError, OSError):
-            self._stopped = True
-        return self._stopped
+    def sender(self, to: str) -> Sender:
+        """Open the link to a stage, and tell the supervisor where it listens."""
+        sender = Sender(self.context, self.endpoints[to], self.supervisor.stopped)
+        self.supervisor.tell(endpoint={to: sender.endpoint})
+        return sender
 
-    def check(self) -> None:
-        """Raise Stopped if the supervisor ordered a stop or is gone."""
-        if self.stopped():
-            raise Stopped
-
-    def wait_for_go(self) -> None:
-        """Wait for the order to begin. Raises Stopped if the supervisor goes away instead."""
-        try:
-            order = msgpack.unpackb(self._connection.recv_bytes())
-        except (EOFError, OSError):
-            order = {}
-        if "go" not in order:
-            raise Stopped
+    def receiver(self, name: str) -> Receiver:
+        """Open the link by which a stage gets its messages, once it is known where its sender listens."""
+        endpoint = self.supervisor.wait_for(f"endpoint {name}")
+        return Receiver(self.context, endpoint, self.supervisor.finishing, name)
 
 
-Step = Callable[[Request, dict[str, str], Supervisor, zmq.Context[Any]], None]
+Step = Callable[[Place], None]
 
 
-def run_stage(step: Step, request: Request, endpoints: dict[str, str], connection: Connection) -> None:
+def run_stage(step: Step, request: Request, connection: Connection, **place: Any) -> None:
     """Run one stage; an error is told to the supervisor. The entry point of the child processes."""
     supervisor = Supervisor(connection)
     context = zmq.Context()
     try:
-        step(request, endpoints, supervisor, context)
+        step(Place(request, supervisor, context, **place))
     except Stopped:
         supervisor.tell(stopped=True)
     except KtrigError as wrong:
@@ -79,87 +78,134 @@ def run_stage(step: Step, request: Request, endpoints: dict[str, str], connectio
         connection.close()
 
 
-def source_step(
-    request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
-) -> None:
-    """Play the file to L0."""
+def source_step(place: Place) -> None:
+    """Play the files to L0."""
     # Each stage imports what only it needs, in particular kernels: that is most of the time of its start.
+    from streams.stages.play import play_spills
     from streams.stages.source import FileSource
 
-    menu = request.menu.hash
-    with (
-        closing(FileSource(request.spill, request.speed, request.block_frames, supervisor.check)) as source,
-        closing(Sender(context, endpoints["l0"], supervisor.stopped)) as sender,
-    ):
-        sender.send(source.start.message(menu))
-        supervisor.tell(ready=True)
-        supervisor.wait_for_go()
-        for block in source.blocks():
-            sender.send(exchange.block_message(block, source.start, source.totals, menu))
-        sender.send(exchange.end_message(source.end(), source.start, menu))
-        sender.drain()
+    menu, supervisor = place.request.menu.hash, place.supervisor
+    with closing(place.sender("l0")) as sender:
+
+        def check() -> None:
+            supervisor.check()
+            sender.service()
+
+        with closing(FileSource(place.request, place.first, check)) as source:
+            supervisor.tell(ready=True)
+            supervisor.wait_for("go")
+            sender.stop = supervisor.finishing
+            sender.wait_for_readers()
+            play_spills(source, sender, "l0", menu, supervisor.stopped)
 
 
-def l0_step(
-    request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
-) -> None:
+def l0_step(place: Place) -> None:
     """Turn primitives into triggers."""
     from streams.stages.l0 import L0Stage
 
-    menu = request.menu.hash
-    with (
-        closing(Receiver(context, endpoints["l0"], supervisor.stopped)) as receiver,
-        closing(Sender(context, endpoints["monitor"], supervisor.stopped)) as sender,
-    ):
-        message = receiver.receive()
-        start = SpillStart.of(message)
-        stage = L0Stage(start, request.menu, request.experiment)
-        sender.send(start.message(menu))
-        receiver.acknowledge(message)
-        supervisor.tell(ready=True)
-        last: L0Output | None = None
-        while (message := receiver.receive()).kind != exchange.END:
-            block, source_totals = exchange.read_block(message)
-            last = stage.process(block, source_totals)
+    with closing(place.sender("monitor")) as sender:
+        place.supervisor.tell(ready=True)
+        flow = _L0Flow(place, sender, L0Stage)
+        while not flow.over:
+            with closing(place.receiver("l0")) as receiver, suppress(ReaderRestarted):
+                while not flow.over:
+                    take(receiver, flow.take)
+
+
+class _L0Flow:
+    """L0 between its two links. counters: of the downscaling, at the start of the spill."""
+
+    def __init__(self, place: Place, sender: Sender, stage: type[L0Stage]) -> None:
+        self._make_stage = stage
+        self._request = place.request
+        self._menu = place.request.menu.hash
+        self._sender = sender
+        self._counters = place.counters
+        self.over = False
+
+    def take(self, message: Message, receiver: Receiver) -> None:
+        """Deal with a message. Raises MalformedMessage before anything has come of it."""
+        if message.kind == exchange.START:
+            start = SpillStart.of(message)
+            self._stage = self._make_stage(start, self._request, self._counters)
+            self._sender.wait_for_readers()
+            self._sender.begin(self._stage.start.message(self._menu))
+        elif message.kind == exchange.END:
+            self._end(exchange.read_end(message))
+        else:
+            block, source_totals, late = exchange.read_block(message)
+            stage = self._stage
+            stage.totals.links = {"l0": receiver.counts, "monitor": self._sender.state()}
+            output = stage.process(block, source_totals, late)
+            # Its memory may go before the answer does.
             receiver.acknowledge(message)
-            sender.send(exchange.output_message(last, start, menu))
-        end = exchange.read_end(message)
-        sender.send(exchange.output_message(stage.finish(last, end), start, menu))
-        sender.send(exchange.end_message(stage.end(end, receiver.missing, receiver.malformed), start, menu))
-        sender.drain()
-        receiver.acknowledge(message)
+            self._sender.send(exchange.output_message(output, stage.start, self._menu))
+
+    def _end(self, end: SpillEnd) -> None:
+        stage = self._stage
+        self._sender.send(exchange.output_message(stage.finish(end), stage.start, self._menu))
+        self._sender.send(exchange.end_message(stage.end(end), stage.start, self._menu))
+        self._sender.drain()
+        self._counters = stage.counters
+        self.over = stage.start.last or end.interrupted
 
 
-def monitor_step(
-    request: Request, endpoints: dict[str, str], supervisor: Supervisor, context: zmq.Context[Any]
-) -> None:
-    """Count, serve metrics, and report at the end."""
+def monitor_step(place: Place) -> None:
+    """Count, serve metrics, and report at the end of each spill."""
     from streams.stages.monitor import MonitorStage
 
-    with closing(Receiver(context, endpoints["monitor"], supervisor.stopped)) as receiver:
-        message = receiver.receive()
-        start = SpillStart.of(message)
-        with closing(MonitorStage(start, request.menu, request.experiment)) as stage:
-            if request.metrics:
-                supervisor.tell(metrics_url=stage.serve(request.metrics))
-            receiver.acknowledge(message)
-            supervisor.tell(ready=True)
-            told = time.monotonic()
-            while (message := receiver.receive()).kind != exchange.END:
-                done = stage.update(exchange.read_output(message))
-                receiver.acknowledge(message)
-                if time.monotonic() - told >= PROGRESS_S:
-                    told = time.monotonic()
-                    supervisor.tell(progress=done)
+    supervisor = place.supervisor
+    with closing(MonitorStage(place.request)) as stage:
+        if place.request.metrics:
+            supervisor.tell(metrics_url=stage.serve(place.request.metrics))
+        supervisor.tell(ready=True)
+        with closing(place.receiver("monitor")) as receiver:
+            flow = _MonitorFlow(stage, supervisor)
+            try:
+                while not flow.over:
+                    take(receiver, flow.take)
+            except Stopped:
+                # Not a stop at once: what has arrived is still wanted.
+                if not supervisor.stopped() and stage.begun:
+                    supervisor.tell(report=stage.give_up())
+                raise
+
+
+class _MonitorFlow:
+    """The monitor behind its link."""
+
+    def __init__(self, stage: MonitorStage, supervisor: Supervisor) -> None:
+        self._stage = stage
+        self._supervisor = supervisor
+        self._told_s = 0.0
+        self.over = False
+
+    def take(self, message: Message, receiver: Receiver) -> None:
+        """Deal with a message. Raises MalformedMessage before anything has come of it."""
+        stage = self._stage
+        if message.kind == exchange.START:
+            stage.begin(SpillStart.of(message))
+        elif message.kind == exchange.END:
             end = exchange.read_end(message)
-            end = replace(
-                end,
-                missing_blocks=end.missing_blocks + receiver.missing,
-                malformed=end.malformed + receiver.malformed,
-            )
-            supervisor.tell(report=stage.finish(end))
-            receiver.acknowledge(message)
+            self._supervisor.tell(report=stage.finish(end))
+            self.over = stage.start.last or end.interrupted
+        else:
+            done = stage.update(exchange.read_output(message), receiver.counts)
+            if time.monotonic() - self._told_s >= PROGRESS_S:
+                self._told_s = time.monotonic()
+                self._supervisor.tell(progress=stage.start.index + done)
+
+
+def take(receiver: Receiver, deal: Callable[[Message, Receiver], None]) -> None:
+    """Receive a message, deal with it and acknowledge it; one whose content is malformed is asked for again."""
+    message = receiver.receive()
+    try:
+        deal(message, receiver)
+    except MalformedMessage as wrong:
+        receiver.refuse(message, wrong)
+    else:
+        receiver.acknowledge(message)
 
 
 STAGES: dict[str, Step] = {"monitor": monitor_step, "l0": l0_step, "source": source_step}
-"""In the order of starting, from the end of the flow; a stage that connects too early is let in later."""
+"""In the order of starting, from the end of the flow."""

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from streams.stages.pacing import CATCH_UP
 from trigger.experiment import Experiment
 from trigger.frames import BLOCK_FRAMES
 from trigger.menu import Menu
 
+Downscaling = Literal["continue", "reset", "hash"]
+Transport = Literal["ipc", "tcp"]
+
 
 @dataclass(frozen=True)
 class Request:
-    """What to replay, and how. speed: times real time, None for as fast as it goes. metrics: HOST:PORT or None."""
+    """What to replay, and how.
 
-    spill: Path
+    spills: the files, one after the other. speed: times real time, None for as fast as it goes. catch_up: see
+    `Pacer`. metrics: HOST:PORT or None. downscaling, counters: see `stages.counters`. explain: look for what each
+    line loses and gains; line: of which the first cases are wanted, or None.
+    """
+
+    spills: tuple[Path, ...]
     menu: Menu
     experiment: Experiment
-    speed: float | None
+    speed: float | None = None
+    catch_up: float | None = CATCH_UP
     metrics: str | None = None
     block_frames: int = BLOCK_FRAMES
+    transport: Transport = "ipc"
+    downscaling: Downscaling = "continue"
+    counters: dict[str, int] = field(default_factory=dict)
+    explain: bool = False
+    line: str | None = None
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """What the caller wants to hear while a replay runs: the fraction done, the address of the metrics."""
+    """What the caller wants to hear while a replay runs, and whether it wants it to stop.
+
+    progress: the fraction done. metrics_url: the address of the metrics. spill: the report of a spill that is over.
+    stop: asked often; once it says yes, the replay ends in good order.
+    """
 
     progress: Callable[[float], None] = lambda _fraction: None
     metrics_url: Callable[[str], None] = lambda _url: None
+    note: Callable[[str], None] = lambda _line: None
+    stop: Callable[[], bool] = lambda: False

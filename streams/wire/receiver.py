@@ -1,0 +1,133 @@
+"""The receiving end of a link: a DEALER that connects, grants credit and says how far it has come.
+
+It takes the messages of an epoch once each, in order. What comes twice, too early, or out of an epoch that was given
+up is counted and not taken; after a gap the sender is asked to go back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import zmq
+
+from streams.wire.endpoint import CREDIT_BYTES, POLL_MS, LinkError, Stopped, make_socket, reason
+from streams.wire.grant import Grant
+from streams.wire.message import MAX_MESSAGE_BYTES, Buffer, MalformedMessage, Message
+from streams.wire.state import LinkState
+
+LINGER_MS: Final = 1000
+"""Time that the last grant gets to leave when a receiver is closed."""
+
+RESUME_S: Final = 0.2
+"""Shortest time between two requests to go back: what is under way meanwhile comes out of order."""
+
+MAX_REFUSALS: Final = 5
+"""How often a message is asked for again because its content is malformed; then it is what was sent."""
+
+
+class Receiver:
+    """The receiving end. `stop` is asked while it waits and ends the wait with Stopped.
+
+    name: its place in the flow; a receiver that takes the place of one that died has its name. counts: see LinkState.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        stop: Callable[[], bool],
+        name: str,
+        credit_bytes: int = CREDIT_BYTES,
+    ) -> None:
+        self.counts = LinkState()
+        self._stop = stop
+        self._name = name
+        self._credit = credit_bytes
+        self._instance = secrets.randbits(63)
+        self._epoch = 0
+        self._expected = 0
+        self._done = 0
+        self._asked_s = 0.0
+        self._refused = 0
+        self._socket = make_socket(context, zmq.DEALER, MAX_MESSAGE_BYTES)
+        self._socket.linger = LINGER_MS
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as wrong:
+            self._socket.close()
+            raise LinkError(f"cannot connect to {endpoint}: {reason(wrong)}") from None
+        self._grant()
+
+    def receive(self) -> Message:
+        """Wait for the next message. Raises Stopped when told to.
+
+        The first message of an epoch is number 0; after one that was given up it can come at any time.
+        """
+        while True:
+            if self._stop():
+                raise Stopped
+            if not self._socket.poll(POLL_MS):
+                self._grant()
+                continue
+            message = self._take([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
+            if message is not None:
+                return message
+
+    def _take(self, frames: Sequence[Buffer]) -> Message | None:
+        """Return the message if it is the next one; count it if it is not."""
+        try:
+            message = Message.decode(frames)
+        except MalformedMessage:
+            self.counts.malformed += 1
+            return None
+        if message.epoch < self._epoch or message.epoch == 0:
+            self.counts.stale += 1
+            return None
+        if message.epoch > self._epoch and message.seq == 0:
+            self._epoch, self._expected, self._done = message.epoch, 0, 0
+        if message.epoch > self._epoch or message.seq > self._expected:
+            self.counts.out_of_order += 1
+            self._ask_to_resume()
+            return None
+        if message.seq < self._expected:
+            self.counts.duplicates += 1
+            self._grant()
+            return None
+        self._expected += 1
+        return message
+
+    def acknowledge(self, message: Message) -> None:
+        """Say that this message and all before it are dealt with; their credit returns to the sender."""
+        if message.epoch == self._epoch:
+            self._done = message.seq + 1
+            self._refused = 0
+            self._grant()
+
+    def refuse(self, message: Message, wrong: MalformedMessage) -> None:
+        """Count the last message, whose content is malformed, and ask for it again; raise `wrong` if it stays so."""
+        self.counts.malformed += 1
+        self._refused += 1
+        if self._refused == MAX_REFUSALS:
+            raise wrong
+        self._expected = message.seq
+        self._ask_to_resume()
+
+    def _ask_to_resume(self) -> None:
+        now = time.monotonic()
+        if now - self._asked_s >= RESUME_S:
+            self._asked_s = now
+            self._grant(resume=True)
+
+    def _grant(self, resume: bool = False) -> None:
+        grant = Grant(self._name, self._instance, self._credit, self._epoch, self._done, resume)
+        try:
+            self._socket.send(grant.encode(), zmq.NOBLOCK)
+        except zmq.Again:
+            return  # Not connected; the next one says it all again.
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
