@@ -92,8 +92,8 @@ class L0Processor:
                 width[entry, timing] = ANY_TIME
         self._width = width.astype(np.uint32).ravel()
         self._active = np.flatnonzero(registers.enabled).astype(np.int64)
-        self._mask = _packed(registers.mask)
-        self._dontcare = _packed(registers.dontcare)
+        self._mask = packed(registers.mask)
+        self._dontcare = packed(registers.dontcare)
         self._downscale = registers.downscale.astype(np.int64)
 
     def _make_scratch(self, fine_time_bits: int) -> None:
@@ -258,7 +258,7 @@ class L0Processor:
         self._entries.append(Entries(time, slot, tags, lanes, fired, kept, fate))
 
 
-def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
+def packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
     """Pack uint16[17, 7] words into uint64[17, 2], detector 0 lowest, the spare lane 0."""
     lanes = np.zeros((N_ROWS, LANES), np.uint16)
     lanes[:, :N_DETECTORS] = words
