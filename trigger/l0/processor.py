@@ -2,8 +2,8 @@
 
 What it reproduces: the alignment RAM with its overwriting, slots N-1, N, N+1, strict time cuts, mask/don't-care
 pairs, the merging of reference and control streams, the same-slot and same-tick rules, 1-of-(D+1) downscaling.
-What it leaves out, because it depends on the clock of the board and not on the primitives: FIFO depths and the
-choke they raise, dispatch latency and dead time.
+What it leaves out, because it depends on the clock of the board and not on the primitives: FIFO depths, the
+choke they raise and the dead time (`dispatch` takes what these cost from its settings).
 """
 
 from __future__ import annotations
