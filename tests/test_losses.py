@@ -130,6 +130,29 @@ def test_candidates_that_are_ignored_are_on_neither_side(
     assert_agrees(registers, l0_cases.block_of(l0_cases.random_hits(setup[1], 2, 6, 12.0), 2, 6), [3])
 
 
+def test_the_tick_up_to_which_entries_are_ignored_is_ignored_itself() -> None:
+    hits = [(REFERENCE, 10 * TICK + 9, FIRED), (REFERENCE, 11 * TICK, FIRED)]
+    assert counts(losses_of(hits, l0_cases.registers(ignore_until_tick=10))) == {"ideal": 1}
+
+
+def test_blocks_may_be_overwritten_once_they_are_processed() -> None:
+    hits = [(d, (f + 1) * FRAME + dt, FIRED) for f in range(9) for d, dt in ((OTHER, -5), (REFERENCE, 5))]
+    registers = requiring()
+    processor = L0Processor(registers, DETECTORS, keep_entries=True)
+    finder = LossFinder(registers, DETECTORS)
+    for block in l0_cases.cut_block(l0_cases.block_of(hits, 0, 10), [*range(10)]):
+        # The processor gets a block of its own: this is about what the finder keeps.
+        own = {name: replace(stream, words=stream.words.copy()) for name, stream in block.streams.items()}
+        processor.process(block)
+        finder.process(replace(block, streams=own), processor.entries)
+        for stream in own.values():
+            stream.words[:] = 0xFFFF_FFFF
+    processor.finish()
+    finder.finish(processor.entries)
+    assert counts(finder) == {"ideal": 9, "lost boundary": 1}
+    assert finder.closes(processor)
+
+
 @checked
 @given(setups(), st.lists(st.integers(0, 30), max_size=6))
 def test_what_is_lost_and_gained_leads_from_the_ideal_to_the_real_processor(
