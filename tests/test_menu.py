@@ -270,6 +270,51 @@ def test_any_change_of_content_changes_the_hash(old: str, new: str) -> None:
     assert checked(TEXT.replace(old, new)).hash != checked(TEXT).hash
 
 
+DISPATCH = "\n[dispatch]\ndead_time_ticks = 3\nlatency_ticks = 3200\nchoke = [[1, 1.5], [1.5, 2.0]]\n"
+
+
+def test_what_the_board_loses_is_optional_and_part_of_the_hash() -> None:
+    assert checked(TEXT).dispatch is None
+    menu = checked(TEXT + DISPATCH)
+    assert menu.dispatch is not None
+    assert (menu.dispatch.dead_time_ticks, menu.dispatch.latency_ticks) == (3, 3200)
+    assert menu.dispatch.choke == ((1.0, 1.5), (1.5, 2.0))
+    hashes = {checked(TEXT + more).hash for more in ("", "[dispatch]\n", DISPATCH)}
+    assert len(hashes) == 3
+
+
+def test_a_menu_without_dispatch_has_the_hash_that_it_always_had() -> None:
+    assert checked(TEXT).hash == "ed7543d84c7d66181ab03b51c220c2c9497939e996ea8aa7b074fb27a28fd3ad"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("dead_time_ticks", "-1", "must be 0 or more (is -1)"),
+        ("dead_time_ticks", "2.5", "must be a whole number (is 2.5)"),
+        ("dead_time_ticks", "2147483648", "must be 2147483647 or less (is 2147483648)"),
+        ("latency_ticks", "32768", "must be 32767 or less (is 32768)"),
+        ("latency_ticks", "true", "must be a whole number (is true)"),
+        ("choke", "1.5", "must be a list of [from, to] in seconds (is 1.5)"),
+        ("choke[1]", "[1.5]", "must be two numbers [from, to] in seconds (is 1.5)"),
+        ("choke[2]", "[[0, 1], [2, 3, 4]]", "must be two numbers [from, to] in seconds (is [2, 3, 4])"),
+        ("choke[1]", "[[true, 2]]", "must be two numbers [from, to] in seconds (is [True, 2])"),
+        ("choke[1]", "[[1, nan]]", "must be two numbers [from, to] in seconds (is [1, nan])"),
+        ("choke[1]", "[[1, inf]]", "must be two numbers [from, to] in seconds (is [1, inf])"),
+        ("choke[1]", "[[-1, 2]]", "must lie between 0 and 53.6 s, the board's clock (is [-1, 2])"),
+        ("choke[1]", "[[1, 54]]", "must lie between 0 and 53.6 s, the board's clock (is [1, 54])"),
+        ("choke[1]", "[[2, 2]]", "must begin before it ends (is [2, 2])"),
+        ("choke[2]", "[[1, 3], [2, 4]]", "must not begin before the one above it ends, at 3 s (is [2, 4])"),
+        ("choke[2]", "[[3, 4], [1, 2]]", "must not begin before the one above it ends, at 4 s (is [1, 2])"),
+        ("chokes", "[]", "there is no such field; did you mean choke?"),
+    ],
+)
+def test_a_wrong_dispatch_setting_is_named_with_its_place(field: str, value: str, message: str) -> None:
+    with pytest.raises(MenuError) as wrong:
+        checked(f"{TEXT}\n[dispatch]\n{field.partition('[')[0]} = {value}\n")
+    assert str(wrong.value) == f"menus/x.toml:{TEXT.count(chr(10)) + 3}: dispatch.{field}: {message}"
+
+
 @pytest.mark.parametrize("name", names("menus"))
 def test_every_shipped_menu_is_good_and_named_as_its_file(name: str) -> None:
     menu, experiment = load_menu(name)

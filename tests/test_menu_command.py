@@ -53,6 +53,20 @@ def test_show_prints_settings_that_differ_from_the_usual(tmp_path: Path) -> None
     assert "note: time cut of MUV3: 100 LSB is more than a slot (64 LSB)" in result.stdout
 
 
+def test_show_prints_what_the_board_loses_if_the_menu_says_it(tmp_path: Path) -> None:
+    more = "[dispatch]\ndead_time_ticks = 3\nlatency_ticks = 10\nchoke = [[1, 1.5], [2, 3]]\n\n[control]"
+    file = write(tmp_path, "x.toml", "[control]", more)
+    text = " ".join(run("show", file).stdout.split())
+    assert (
+        "dispatch dead time 3 ticks (75 ns), latency 10 ticks (250 ns), choke 1.0 to 1.5 s, 2.0 to 3.0 s"
+        in text
+    )
+    assert max(map(len, run("show", file).stdout.splitlines())) <= WIDTH
+    assert json.loads(run("show", "--json", file).stdout)["dispatch"]["choke"] == [[1.0, 1.5], [2.0, 3.0]]
+    assert "dispatch" not in run("show").stdout
+    assert json.loads(run("show", "--json").stdout)["dispatch"] is None
+
+
 def test_show_prints_what_a_line_is_for(tmp_path: Path) -> None:
     more = 'name = "MT"\ndescription = "three tracks"'
     assert "\n      three tracks\n" in run("show", write(tmp_path, "x.toml", 'name = "MT"', more)).stdout

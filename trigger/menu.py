@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from trigger.clock import LSB_PER_TICK
+from trigger.clock import LSB_PER_TICK, seconds
 from trigger.conditions import ConditionError, canonical, read_condition
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment, ExperimentError
@@ -30,6 +31,9 @@ MAX_TIME_CUT_LSB: Final = 2**15 - 1
 
 MAX_TICK: Final = 2**31 - 1
 """Timestamps are 31 bits in the firmware."""
+
+MAX_LATENCY_TICKS: Final = 2**15 - 1
+"""The RAM in which triggers wait for their dispatch is addressed by 15 bits of the timestamp."""
 
 
 class MenuError(KtrigError):
@@ -99,6 +103,52 @@ class Line(Table):
     description: str = ""
 
 
+def _choke(value: Any) -> Any:
+    """Check a list of [from, to] in seconds; tuples from here on."""
+    if not isinstance(value, list | tuple):
+        raise fault((), f"must be a list of [from, to] in seconds (is {shown(value)})")
+    last = seconds(MAX_TICK * LSB_PER_TICK)
+    end = 0.0
+    for i, interval in enumerate(value):
+        if not _is_interval(interval):
+            raise fault((i,), f"must be two numbers [from, to] in seconds (is {shown(interval)})")
+        on, off = interval
+        if on < 0 or off > last:
+            raise fault(
+                (i,), f"must lie between 0 and {last:.1f} s, the board's clock (is {shown(interval)})"
+            )
+        if on >= off:
+            raise fault((i,), f"must begin before it ends (is {shown(interval)})")
+        if on < end:
+            raise fault(
+                (i,), f"must not begin before the one above it ends, at {end} s (is {shown(interval)})"
+            )
+        end = off
+    return tuple((float(on), float(off)) for on, off in value)
+
+
+def _is_interval(value: Any) -> bool:
+    """Whether a value is two finite numbers."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(t, int | float) and not isinstance(t, bool) and math.isfinite(t) for t in value)
+    )
+
+
+class DispatchSettings(Table):
+    """What the board loses behind the acceptance.
+
+    dead_time_ticks: least distance of two dispatched triggers, the register PrimitiveDT + 1; 3 is 75 ns, 0 and 1
+    are none. latency_ticks: the register Fixed_Latency, from a trigger's timestamp to its dispatch. choke:
+    [from, to] of each choke in seconds of the board's clock since SOB, as recorded at CHOKE_ON and CHOKE_OFF.
+    """
+
+    dead_time_ticks: Annotated[Whole, Field(ge=0, le=MAX_TICK)] = 0
+    latency_ticks: Annotated[Whole, Field(ge=0, le=MAX_LATENCY_TICKS)] = 0
+    choke: Annotated[tuple[tuple[float, float], ...], BeforeValidator(_choke)] = ()
+
+
 class Menu(Table):
     """A menu from menus/*.toml. Line i is mask i."""
 
@@ -106,6 +156,7 @@ class Menu(Table):
     experiment: Name
     l0: L0Settings
     control: Control | None = None
+    dispatch: DispatchSettings | None = None
     line: Annotated[tuple[Line, ...], Field(validate_default=True)] = ()
 
     @field_validator("line")
@@ -165,7 +216,10 @@ class Menu(Table):
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of the menu's content, whatever its comments, spacing and order of fields."""
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        # A menu without [dispatch] has the hash that it had before there was this table.
+        left_out = {"dispatch"} if self.dispatch is None else set()
+        dumped = self.model_dump(mode="json", exclude=left_out)
+        content = json.dumps(dumped, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from trigger.clock import LSB_NS, LSB_PER_TICK, seconds
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
 from trigger.l0.registers import CONTROL, IGNORE, compile_registers, register_word
-from trigger.menu import Control, Line, Menu
+from trigger.menu import Control, DispatchSettings, Line, Menu
 from trigger.remarks import remarks
 
 WIDTH: Final = 80
@@ -116,7 +116,18 @@ def _settings(menu: Menu, experiment: Experiment) -> list[str]:
         text.append(f"ignored    entries up to tick {l0.ignore_until_tick} ({until_ms:.3f} ms)")
     if menu.control:
         text.append(f"control    entries of {menu.control.detector}, line {menu.control.name}")
+    if menu.dispatch:
+        text += textwrap.wrap("dispatch   " + _dispatch(menu.dispatch), WIDTH, subsequent_indent=" " * 11)
     return text
+
+
+def _dispatch(settings: DispatchSettings) -> str:
+    dead_time, latency = (
+        f"{ticks} ticks ({ticks * LSB_PER_TICK * LSB_NS:.0f} ns)"
+        for ticks in (settings.dead_time_ticks, settings.latency_ticks)
+    )
+    choke = ", ".join(f"{on} to {off} s" for on, off in settings.choke) or "none"
+    return f"dead time {dead_time}, latency {latency}, choke {choke}"
 
 
 def _cut(cut_lsb: int) -> str:
@@ -190,6 +201,7 @@ def _described(menu: Menu, experiment: Experiment) -> dict[str, Any]:
         "hash": menu.hash,
         "l0": content["l0"] | {"slot_ns": menu.l0.slot_lsb * LSB_NS},
         "control": content["control"],
+        "dispatch": content["dispatch"],
         "lines": lines,
         "notes": remarks(menu, experiment),
     }

@@ -2,8 +2,8 @@
 
 What it reproduces: the alignment RAM with its overwriting, slots N-1, N, N+1, strict time cuts, mask/don't-care
 pairs, the merging of reference and control streams, the same-slot and same-tick rules, 1-of-(D+1) downscaling.
-What it leaves out, because it depends on the clock of the board and not on the primitives: FIFO depths and the
-choke they raise, dispatch latency and dead time.
+What it leaves out, because it depends on the clock of the board and not on the primitives: FIFO depths, the
+choke they raise and the dead time (`dispatch` takes what these cost from its settings).
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class L0Processor:
                 width[entry, timing] = ANY_TIME
         self._width = width.astype(np.uint32).ravel()
         self._active = np.flatnonzero(registers.enabled).astype(np.int64)
-        self._mask = _packed(registers.mask)
-        self._dontcare = _packed(registers.dontcare)
+        self._mask = packed(registers.mask)
+        self._dontcare = packed(registers.dontcare)
         self._downscale = registers.downscale.astype(np.int64)
 
     def _make_scratch(self, fine_time_bits: int) -> None:
@@ -258,7 +258,7 @@ class L0Processor:
         self._entries.append(Entries(time, slot, tags, lanes, fired, kept, fate))
 
 
-def _packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
+def packed(words: NDArray[np.uint16]) -> NDArray[np.uint64]:
     """Pack uint16[17, 7] words into uint64[17, 2], detector 0 lowest, the spare lane 0."""
     lanes = np.zeros((N_ROWS, LANES), np.uint16)
     lanes[:, :N_DETECTORS] = words
