@@ -18,6 +18,7 @@ from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
 from streams.wire.state import Count, LinkState
 from trigger.clock import FRAME_BITS
 from trigger.frames import Block, FrameStream
+from trigger.l0.fates import CAUSES, FATES
 from trigger.l0.registers import N_DETECTORS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, Triggers
 
@@ -108,12 +109,27 @@ Stages = dict[str, StageTotals]
 
 
 @dataclass(frozen=True)
+class LineLosses:
+    """What the lines lose and gain against an ideal processor, see `trigger.l0.losses`.
+
+    ideal: firings of the ideal processor; same_slot: those that are no entry of their own, int64[17]. lost, gained:
+    int64[17, 5] by `CAUSES`.
+    """
+
+    ideal: Rows
+    same_slot: Rows
+    lost: Rows
+    gained: Rows
+
+
+@dataclass(frozen=True)
 class L0Counts:
     """Running sums of the L0 stage since SOB; per row of the menu (16 masks, then control): int64[17].
 
     before, after: firings that downscaling saw and kept. same_tick, choke, dead_time: lost before it and behind it.
     account: what became of the reference and control words, by `ACCOUNTS`, of which the last are triggers.
-    dispatch: what became of the triggers, by `DISPATCH`. pending: words of the last frame, not settled yet.
+    dispatch: what became of the triggers, by `FATES`. pending: words of the last frame, not settled yet. losses: None
+    unless they were asked for.
     """
 
     before: Rows
@@ -124,12 +140,11 @@ class L0Counts:
     account: dict[str, int]
     dispatch: dict[str, int]
     pending: int = 0
+    losses: LineLosses | None = None
 
 
 ROWS: Final = ("before", "after", "same_tick", "choke", "dead_time")
 """The arrays of L0Counts."""
-
-DISPATCH: Final = ("dispatched", "choke", "dead_time")
 
 
 @dataclass(frozen=True)
@@ -155,7 +170,8 @@ class SpillEnd:
 
     anchor_s: monotonic time of this host at which the spill began; played_s: from then until the source had sent
     all blocks, `frames` frames. asked_speed: None if as fast as it goes. attempts: how often the spill was begun.
-    interrupted: the rest of it was not played. counters: where the downscaling of each line ended.
+    interrupted: the rest of it was not played. counters: where the downscaling of each line ended. cases: the first
+    of the line asked for, as (kind, cause or '', LSB since SOB).
     """
 
     anchor_s: FiniteFloat
@@ -167,6 +183,7 @@ class SpillEnd:
     attempts: Count = 1
     interrupted: bool = False
     counters: dict[str, Count] = field(default_factory=dict)
+    cases: tuple[tuple[str, str, Count], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -261,6 +278,7 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "flags": triggers.flags,
         "word": triggers.word,
         **{name: getattr(counts, name) for name in ROWS},
+        **({} if counts.losses is None else {k: v.ravel() for k, v in vars(counts.losses).items()}),
     }
     body = {
         "account": counts.account,
@@ -279,7 +297,7 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
 def read_output(message: Message) -> L0Output:
     """Read L0's answer back. Raises MalformedMessage."""
     body = _read(_OUTPUT, message.body, "triggers")
-    for name, wanted in (("account", ACCOUNTS), ("dispatch", DISPATCH)):
+    for name, wanted in (("account", ACCOUNTS), ("dispatch", FATES)):
         if getattr(body, name).keys() != set(wanted):
             raise MalformedMessage(f"triggers: {name} must have {', '.join(wanted)}")
     time_lsb = _array(message, "time", np.int64)
@@ -291,10 +309,22 @@ def read_output(message: Message) -> L0Output:
         np.zeros((0, 3, N_DETECTORS), np.uint32),
     )
     rows = {name: _array(message, name, np.int64, N_ROWS) for name in ROWS}
-    counts = L0Counts(**rows, account=body.account, dispatch=body.dispatch, pending=body.pending)
+    losses = _read_losses(message) if "ideal" in message.arrays else None
+    counts = L0Counts(
+        **rows, losses=losses, account=body.account, dispatch=body.dispatch, pending=body.pending
+    )
     return L0Output(
         message.first_frame, message.n_frames, triggers, counts, body.stages, body.span, body.late
     )
+
+
+def _read_losses(message: Message) -> LineLosses:
+    ideal, same_slot = (_array(message, name, np.int64, N_ROWS) for name in ("ideal", "same_slot"))
+    by_cause = (N_ROWS, len(CAUSES))
+    lost, gained = (
+        _array(message, name, np.int64, N_ROWS * len(CAUSES)).reshape(by_cause) for name in ("lost", "gained")
+    )
+    return LineLosses(ideal, same_slot, lost, gained)
 
 
 def end_message(end: SpillEnd, start: SpillStart, menu: str) -> Message:

@@ -23,6 +23,7 @@ from streams.report import link_states
 from streams.timing import BINS_PER_DECADE, EDGES_S, Lateness
 from trigger.activity import LineActivity
 from trigger.errors import KtrigError
+from trigger.l0.fates import CAUSES
 from trigger.menu import Menu
 
 MAX_PORT: Final = 65535
@@ -69,11 +70,26 @@ def _by_line(rows: str) -> Callable[[View], Values]:
 
 
 def _lost(view: View) -> Values:
-    reasons = ("same_tick", "choke", "dead_time")
+    counts = view.now.counts
+    by_reason = {name: view.now.rows(name) for name in ("same_tick", "choke", "dead_time")}
+    if counts.losses is not None:
+        by_reason["same_slot"] = counts.losses.same_slot
+        by_reason |= {cause: counts.losses.lost[:, k] for k, cause in enumerate(CAUSES)}
     return {
-        (line.name, reason): float(view.now.rows(reason)[row])
+        (line.name, reason): float(rows[row])
         for row, line in view.menu.rows
-        for reason in reasons
+        for reason, rows in by_reason.items()
+    }
+
+
+def _gained(view: View) -> Values:
+    losses = view.now.counts.losses
+    if losses is None:
+        return {}
+    return {
+        (line.name, cause): float(losses.gained[row, k])
+        for row, line in view.menu.rows
+        for k, cause in enumerate(CAUSES)
     }
 
 
@@ -164,8 +180,16 @@ TABLE: Final = (
         "ktrig_l0_lost",
         _COUNTER,
         ("line", "reason"),
-        "Firings lost: before downscaling in the tick of a trigger, behind it to choke and dead time.",
+        "Firings lost: in the tick of a trigger, behind downscaling to choke and dead time; with --explain also "
+        "those that an ideal processor has and this one has not, by cause.",
         _lost,
+    ),
+    MetricRow(
+        "ktrig_l0_gained",
+        _COUNTER,
+        ("line", "reason"),
+        "With --explain: firings that an ideal processor would not have, by cause.",
+        _gained,
     ),
     MetricRow(
         "ktrig_l0_entries",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from streams.exchange import SpillEnd, SpillStart, Stages
+from streams.exchange import LineLosses, SpillEnd, SpillStart, Stages
 from streams.ledger import Account, total
 from streams.monitors import rates
 from streams.monitors.accounts import spill_accounts, transport_loss
@@ -14,13 +14,23 @@ from streams.monitors.rates import Snapshot
 from streams.timing import Lateness
 from streams.wire.state import LinkState
 from trigger.activity import LineActivity
-from trigger.clock import FRAME_S
+from trigger.clock import FRAME_S, seconds
 from trigger.experiment import Experiment
+from trigger.l0.fates import CAUSES
 from trigger.menu import Control, Line, Menu
 
 Report = dict[str, Any]
 
-LINE_COUNTS: Final = ("before", "after", "dispatched", "lost_same_tick", "lost_choke", "lost_dead_time")
+LINE_COUNTS: Final = (
+    "before",
+    "after",
+    "dispatched",
+    "lost_same_tick",
+    "lost_choke",
+    "lost_dead_time",
+    "ideal",
+    "same_slot",
+)
 """What of a line adds up over spills."""
 
 SUMS: Final = (
@@ -103,6 +113,9 @@ def build_report(
         "primitives_per_beam_particle": experiment.beam.primitives_per_beam_particle,
         "lines": lines,
         "l0_triggers": now.triggers_seen,
+        "cases": [
+            {"kind": kind, "cause": cause or None, "time_s": seconds(time)} for kind, cause, time in end.cases
+        ],
         "downscaling_counters": {
             name: {"start": now.start.counters.get(name, 0), "end": n} for name, n in end.counters.items()
         },
@@ -182,6 +195,19 @@ def _line(row: int, line: Line | Control, now: Snapshot, verdict: LineActivity) 
         "after": int(counts.after[row]),
         "dispatched": int(now.seen[row]),
         **{f"lost_{name}": int(getattr(counts, name)[row]) for name in ("same_tick", "choke", "dead_time")},
+        **_line_losses(row, counts.losses),
+    }
+
+
+def _line_losses(row: int, losses: LineLosses | None) -> Report:
+    """What the line loses and gains against an ideal processor; nothing if that was not asked for."""
+    if losses is None:
+        return {}
+    return {
+        "ideal": int(losses.ideal[row]),
+        "same_slot": int(losses.same_slot[row]),
+        "lost": dict(zip(CAUSES, losses.lost[row].tolist(), strict=True)),
+        "gained": dict(zip(CAUSES, losses.gained[row].tolist(), strict=True)),
     }
 
 
@@ -209,7 +235,11 @@ def _total_lines(reports: Sequence[Report]) -> Report:
 def _total_line(lines: Sequence[Report]) -> Report:
     """Add a line over spills; it is active if it was in one of them."""
     active = next((line for line in lines if line["active"]), lines[0])
-    return active | {name: sum(line[name] for line in lines) for name in LINE_COUNTS}
+    total_line = active | {name: sum(line[name] for line in lines) for name in LINE_COUNTS if name in active}
+    for name in ("lost", "gained"):
+        if name in active:
+            total_line[name] = _total_counts([line[name] for line in lines])
+    return total_line
 
 
 def _total_counts(counts: Sequence[Mapping[str, float]]) -> dict[str, float]:

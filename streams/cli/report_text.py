@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.losses_text import render_losses
 from streams.report import Report
 
 COLUMNS: Final = 80
@@ -34,6 +35,8 @@ def render(report: Report, console: Console) -> None:
         )
     _say(console, *textwrap.wrap(_account(report), COLUMNS, subsequent_indent=INDENT))
     _say(console, *_delivery(report))
+    if any("ideal" in line for line in report["lines"]):
+        render_losses(report, console)
 
 
 def render_served(report: Report, console: Console) -> None:

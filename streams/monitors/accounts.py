@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from streams.ledger import Account, entry_detectors
 from streams.monitors.rates import Snapshot
+from trigger.l0.fates import CAUSES
 from trigger.menu import Control, Line, Menu
 
 
@@ -61,14 +62,24 @@ def _entries(now: Snapshot, menu: Menu, partly: bool) -> Account:
 
 
 def _line(row: int, line: Line | Control, now: Snapshot) -> Account:
-    """What downscaling takes follows from the firings that it saw and where its counter began."""
+    """What downscaling takes follows from the firings that it saw and where its counter began.
+
+    With losses, what came are the firings of an ideal processor.
+    """
     counts = now.counts
     before = int(counts.before[row])
     begun = now.start.counters.get(line.name, 0)
     lost = {name: int(getattr(counts, name)[row]) for name in ("same_tick", "choke", "dead_time")}
+    came, gained = before + lost["same_tick"], 0
+    if counts.losses is not None:
+        losses = counts.losses
+        causes = dict(zip(CAUSES, losses.lost[row].tolist(), strict=True))
+        lost = {"same_slot": int(losses.same_slot[row]), **causes, **lost}
+        came, gained = int(losses.ideal[row]), int(losses.gained[row].sum())
     return Account(
-        came=before + lost["same_tick"],
+        came=came,
         out=int(now.seen[row]),
         downscaled=before - (begun + before) // line.downscaling,
+        gained=gained,
         lost=lost,
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.exchange import DISPATCH, L0Counts, L0Output, SpillStart, Stages, StageTotals
+from streams.exchange import L0Counts, L0Output, SpillStart, Stages, StageTotals
 from streams.timing import Lateness
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
+from trigger.l0.fates import FATES
 from trigger.l0.registers import CONTROL, N_MASKS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, CONTROL_WORD, Triggers
 
@@ -71,7 +72,7 @@ def fresh(start: SpillStart) -> Snapshot:
     """Return the state at the start of a spill."""
     rows = np.zeros(N_ROWS, np.int64)
     counts = L0Counts(
-        rows, rows, rows, rows, rows, account=dict.fromkeys(ACCOUNTS, 0), dispatch=dict.fromkeys(DISPATCH, 0)
+        rows, rows, rows, rows, rows, account=dict.fromkeys(ACCOUNTS, 0), dispatch=dict.fromkeys(FATES, 0)
     )
     stages = {name: StageTotals.of(start) for name in ("source", "l0")} | {"monitor": StageTotals()}
     return Snapshot(start, 0, counts, rows, 0, 0.0, None, stages, Lateness())

@@ -8,15 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from streams.exchange import DISPATCH, L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
-from streams.ledger import Account, assert_closed, entry_detectors
+from streams.exchange import L0Counts, L0Output, LineLosses, SpillEnd, SpillStart, StageTotals
+from streams.ledger import Account, LedgerError, assert_closed, entry_detectors
 from streams.stages.counters import by_line, start_counters
 from streams.stages.request import Request
 from streams.timing import Lateness
 from trigger.frames import Block
+from trigger.l0.dispatch import DISPATCHED, Dispatcher
+from trigger.l0.losses import LossFinder
 from trigger.l0.processor import L0Processor
-from trigger.l0.registers import N_ROWS, compile_registers
+from trigger.l0.registers import compile_registers
 from trigger.l0.triggers import Triggers
+from trigger.menu import DispatchSettings
 
 
 class L0Stage:
@@ -31,7 +34,14 @@ class L0Stage:
         counters = start_counters(request.downscaling, menu, start.run, start.burst, before)
         self._menu = menu
         self.start = replace(start, counters=by_line(menu, counters))
-        self._processor = L0Processor(registers, experiment.inputs, downscaling_counters=counters)
+        self._processor = L0Processor(
+            registers, experiment.inputs, keep_entries=request.explain, downscaling_counters=counters
+        )
+        self._dispatcher = Dispatcher(menu.dispatch or DispatchSettings())
+        self._losses: LossFinder | None = None
+        if request.explain:
+            row = next((row for row, line in menu.rows if line.name == request.line), None)
+            self._losses = LossFinder(registers, experiment.inputs, row)
         self._stop_frame = 0
         self.totals = StageTotals.of(start)
 
@@ -43,7 +53,9 @@ class L0Stage:
     def process(self, block: Block, source: StageTotals, late: Lateness) -> L0Output:
         """Take a block; return the triggers that it settles."""
         began = time.thread_time()
-        triggers = self._processor.process(block)
+        triggers = self._dispatched(self._processor.process(block))
+        if self._losses:
+            self._losses.process(block, self._processor.entries)
         self.totals.add(block)
         span = _span(block)
         self._stop_frame = block.stop_frame
@@ -56,11 +68,26 @@ class L0Stage:
         Raises LedgerError if the sums of the stage do not close.
         """
         began = time.thread_time()
-        triggers = self._processor.finish()
+        triggers = self._dispatched(self._processor.finish())
+        if self._losses:
+            self._losses.finish(self._processor.entries)
         self.totals.busy_s += time.thread_time() - began
         output = self._output(self._stop_frame, 0, triggers, end.stages["source"], None, end.late)
         assert_closed(self._accounts(output.counts))
+        if self._losses and not self._losses.closes(self._processor):
+            raise LedgerError(
+                "what the lines lose and gain is not the difference; report this as a fault of ktrig"
+            )
         return output
+
+    def _dispatched(self, triggers: Triggers) -> Triggers:
+        """Leave out what the board loses behind the acceptance."""
+        if self._menu.dispatch is None:
+            return triggers
+        kept = self._dispatcher.process(triggers) == DISPATCHED
+        return Triggers(
+            triggers.time_lsb[kept], triggers.flags[kept], triggers.word[kept], triggers.slots[:0]
+        )
 
     @property
     def _given(self) -> int:
@@ -79,7 +106,13 @@ class L0Stage:
 
     def end(self, end: SpillEnd) -> SpillEnd:
         """Add this stage's totals, and where the counters ended."""
-        return replace(end, stages={**end.stages, "l0": self.totals}, counters=self.counters)
+        cases = self._losses.cases if self._losses else ()
+        return replace(
+            end,
+            stages={**end.stages, "l0": self.totals},
+            counters=self.counters,
+            cases=tuple((case.kind, case.cause or "", case.time_lsb) for case in cases),
+        )
 
     def _output(
         self,
@@ -90,21 +123,26 @@ class L0Stage:
         span: tuple[int, int] | None,
         late: Lateness,
     ) -> L0Output:
-        p = self._processor
-        none = np.zeros(N_ROWS, np.int64)
-        dispatch = dict.fromkeys(DISPATCH, 0) | {"dispatched": p.account["triggers"]}
-        counts = L0Counts(
-            p.before_downscaling,
-            p.after_downscaling,
-            p.lost_same_tick,
-            none,
-            none,
-            p.account,
-            dispatch,
-            pending=self._given - p.account["words"],
-        )
         stages = {"source": source.copy(), "l0": self.totals.copy()}
-        return L0Output(first, frames, triggers, counts, stages, span, late.copy())
+        return L0Output(first, frames, triggers, self._counts(), stages, span, late.copy())
+
+    def _counts(self) -> L0Counts:
+        p, dispatcher, losses = self._processor, self._dispatcher, self._losses
+        account = p.account
+        dispatch = dispatcher.account
+        if self._menu.dispatch is None:
+            dispatch["dispatched"] = account["triggers"]
+        return L0Counts(
+            before=p.before_downscaling,
+            after=p.after_downscaling,
+            same_tick=p.lost_same_tick,
+            choke=dispatcher.lost_choke,
+            dead_time=dispatcher.lost_dead_time,
+            account=account,
+            dispatch=dispatch,
+            pending=self._given - account["words"],
+            losses=LineLosses(losses.ideal, losses.same_slot, losses.lost, losses.gained) if losses else None,
+        )
 
 
 def _span(block: Block) -> tuple[int, int] | None:

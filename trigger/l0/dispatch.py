@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from trigger.clock import LSB_PER_TICK, TICK_BITS, lsb
 from trigger.jit import kernel
+from trigger.l0.fates import FATES
 from trigger.l0.registers import CONTROL, N_ROWS
 from trigger.l0.triggers import CONTROL_WORD, Triggers
 from trigger.menu import DispatchSettings
-
-FATES: Final = ("dispatched", "choke", "dead_time")
-"""What becomes of a trigger."""
 
 DISPATCHED, CHOKE, DEAD_TIME = range(len(FATES))
 

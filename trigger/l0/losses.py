@@ -21,17 +21,9 @@ from trigger.l0 import ideal
 from trigger.l0.alignment import CONTROL_MASK, PHYSICS_MASKS
 from trigger.l0.cases import Case, FirstCases, times_of
 from trigger.l0.entries import Entries
+from trigger.l0.fates import CAUSES
 from trigger.l0.processor import L0Error, L0Processor, packed
 from trigger.l0.registers import CONTROL, IGNORE, N_DETECTORS, N_ROWS, L0Registers
-
-CAUSES: Final = ("reach", "boundary", "overwritten", "timing", "calibration")
-"""Why the firmware decides otherwise; the first four are the steps of the ladder, in order.
-
-reach: a primitive in the time cut lies outside slots N-1, N, N+1. boundary: one in them lies across a multiple of
-2,048 ticks. overwritten: one of them was replaced by a later one in its slot. timing: the firmware takes another
-time difference than that to the candidate. calibration: an entry of calibration primitives alone, which are no
-candidates.
-"""
 
 CALIBRATION_CAUSE: Final = CAUSES.index("calibration")
 
