@@ -265,7 +265,7 @@ def _read_stream(message: Message, name: str) -> FrameStream:
             f"block of primitives: {name}.offsets run from {offsets[0]} to {offsets[-1]}, "
             f"not from 0 to the {len(words)} words"
         )
-    if np.any(np.diff(offsets) < 0):
+    if (offsets[1:] < offsets[:-1]).any():
         raise MalformedMessage(f"block of primitives: {name}.offsets fall")
     return FrameStream(message.first_frame, offsets, words)
 

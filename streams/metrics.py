@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from streams.monitors.accounts import spill_accounts
 from streams.monitors.rates import Snapshot
 from streams.report import link_states
-from streams.timing import BINS_PER_DECADE, EDGES_S, Lateness
+from streams.timing import BINS_PER_DECADE, LABELS, Lateness
 from trigger.activity import LineActivity
 from trigger.errors import KtrigError
 from trigger.l0.fates import CAUSES
@@ -329,9 +329,9 @@ class MonitorCollector(Collector):
 
 
 def _histogram(row: MetricRow, late: Lateness) -> Metric:
-    """Two buckets a decade, cumulative."""
-    step = BINS_PER_DECADE // 2
-    buckets = [(f"{EDGES_S[i]:.3g}", float(sum(late.counts[: i + 1]))) for i in range(0, len(EDGES_S), step)]
+    """Cumulative, two buckets a decade."""
+    edges = LABELS[: -1 : BINS_PER_DECADE // 2]
+    buckets = [(edge, float(late.up_to(float(edge)))) for edge in edges]
     return HistogramMetricFamily(
         row.name, row.help, buckets=[*buckets, ("+Inf", float(late.n))], sum_value=late.sum_s
     )

@@ -49,8 +49,10 @@ OF_THE_CLOCK = (
     "blocks",
     "links",
     "restarts",
+    "redelivered_blocks",
+    "redone",
 )
-"""What of a report depends on the clock, the machine, the links and the size of blocks."""
+"""What of a report depends on the clock, the machine, mishaps on the way and the size of blocks."""
 
 
 def wait_until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
@@ -74,6 +76,11 @@ def physics(report: Report) -> Report:
     if "spills" in kept:
         kept["spills"] = [physics(spill) for spill in kept["spills"]]
     return kept
+
+
+def spill_of(report: Report, index: int = 0) -> Report:
+    """Return the same of one spill of the replay."""
+    return physics(report["spills"][index])
 
 
 def write(path: Path, streams: Mapping[str, FrameStream], n_frames: int, experiment: str = "na62") -> Path:

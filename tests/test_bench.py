@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from l0_cases import DETECTORS
 
-from streams.bench import l0
+from streams.bench import l0, transport
+from streams.bench.errors import BenchError
 from streams.bench.l0_numpy import L0Numpy
 from streams.bench.timing import Timing, time_in_turn
 from streams.cli.bench import command
+from streams.exchange import StageTotals
 from trigger.errors import KtrigError
+from trigger.frames import Block
 from trigger.l0.processor import L0Processor
 from trigger.l0.registers import CONTROL
 
@@ -46,7 +49,7 @@ def test_numpy_refuses_slots_that_it_cannot_do() -> None:
 
 def test_a_baseline_with_other_triggers_is_an_error() -> None:
     triggers = l0_cases.triggers_of([(1, 9999, 0x4000)], l0_cases.registers(), 0, 1)
-    with pytest.raises(l0.BenchError, match="numpy's triggers differ from the processor's in flags"):
+    with pytest.raises(BenchError, match="numpy's triggers differ from the processor's in flags"):
         l0.check_same(replace(triggers, flags=triggers.flags + np.uint16(1)), triggers)
 
 
@@ -121,3 +124,25 @@ def test_a_timing_is_a_median_after_a_warm_up() -> None:
     assert len(a.seconds) == len(b.seconds) == 3
     timing = Timing((3.0, 1.0, 7.0))
     assert (timing.median, timing.least, timing.most) == (3.0, 1.0, 7.0)
+
+
+@pytest.mark.needs_jit
+def test_transport_delivers_what_it_times() -> None:
+    result = CliRunner().invoke(command, ["transport", "--duration", "0.05", "--repetitions", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.output)
+    assert figures["blocks"] == 8
+    assert figures["primitives"] / figures["duration_s"] == pytest.approx(51e6, rel=0.1)
+    assert figures["bytes"] > 4 * figures["primitives"]
+    assert figures["realtime_factor"] == figures["duration_s"] / figures["seconds"]
+
+
+@pytest.mark.needs_jit
+def test_transport_that_loses_primitives_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add_twice(totals: StageTotals, block: Block) -> None:
+        for name, stream in block.streams.items():
+            totals.primitives[name] += 2 * len(stream.words)
+
+    monkeypatch.setattr(StageTotals, "add", add_twice)
+    with pytest.raises(BenchError, match=r"primitives were sent and .* came"):
+        transport.bench_transport(0.01, 1)

@@ -16,8 +16,9 @@ import pytest
 from replay_cases import KTRIG, LIMIT_S
 
 import streams.cli
-from streams.cli import main as command_line
-from streams.cli.main import COMMANDS, Ended, ktrig, main
+from streams.cli import signals
+from streams.cli.main import COMMANDS, ktrig, main
+from streams.cli.signals import Ended
 from trigger.errors import KtrigError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -180,37 +181,37 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_raised_where_it_finds_us(number: signal.Signals) -> None:
-    command_line._take_signals()
+    signals.take_signals()
     with pytest.raises(Ended) as ended:
         signal.raise_signal(number)
-    command_line._take_no_more_signals()
+    signals.take_no_more_signals()
     assert ended.value.number == number
 
 
 def test_a_signal_that_a_library_swallows_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_line, "AGAIN_S", 0.02)
-    command_line._take_signals()
+    monkeypatch.setattr(signals, "AGAIN_S", 0.02)
+    signals.take_signals()
     with pytest.raises(Ended):
         signal.raise_signal(signal.SIGTERM)
     for _again in range(2):
         with pytest.raises(Ended) as ended:
             signal.pause()
         assert ended.value.number == signal.SIGTERM
-    command_line._take_no_more_signals()
+    signals.take_no_more_signals()
 
 
 def test_more_signals_while_we_end_change_nothing() -> None:
-    command_line._take_signals()
+    signals.take_signals()
     with pytest.raises(Ended):
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGTERM)
-    command_line._take_no_more_signals()
+    signals.take_no_more_signals()
 
 
 def test_a_signal_that_our_caller_ignores_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    command_line._take_signals()
+    signals.take_signals()
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     signal.raise_signal(signal.SIGHUP)
 
@@ -218,5 +219,53 @@ def test_a_signal_that_our_caller_ignores_stays_ignored() -> None:
 def test_an_ended_command_says_why_and_tells_the_signal_in_its_exit_code(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.replay.make_request", lambda *_: signal.raise_signal(signal.SIGTERM))
-    assert run("replay", "--spill", "x") == (143, "", "ktrig: terminated\n")
+    monkeypatch.setattr("streams.cli.menu.names", lambda _kind: signal.raise_signal(signal.SIGTERM))
+    assert run("menu", "list") == (143, "", "ktrig: terminated\n")
+
+
+def finish_after(steps: Callable[[Callable[[], bool]], None]) -> bool:
+    """Take these steps in a command that can finish; return whether it came to the end of them."""
+    reached = False
+    signals.take_signals()
+    try:
+        with signals.finishing() as asked:
+            steps(asked)
+            reached = True
+    except Ended:
+        signals.take_no_more_signals()
+        return reached
+    pytest.fail("the signal was forgotten")
+
+
+def test_a_first_signal_is_a_wish_while_a_command_can_finish_and_is_raised_behind_it() -> None:
+    def steps(asked: Callable[[], bool]) -> None:
+        assert not asked()
+        signal.raise_signal(signal.SIGTERM)
+        assert asked()
+
+    assert finish_after(steps)
+
+
+def test_a_second_signal_ends_a_command_at_once() -> None:
+    def steps(asked: Callable[[], bool]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        signal.raise_signal(signal.SIGINT)
+
+    assert not finish_after(steps)
+
+
+def test_a_command_that_does_not_finish_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "FINISH_S", 0.02)
+
+    def steps(_asked: Callable[[], bool]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.pause()
+
+    assert not finish_after(steps)
+
+
+def test_a_command_that_no_signal_disturbs_ends_as_it_does() -> None:
+    with signals.finishing() as asked:
+        pass
+    assert not asked()

@@ -13,7 +13,8 @@ from naive_losses import naive_fates
 from numpy.typing import NDArray
 
 from trigger.clock import FRAME_S, LSB_PER_TICK, lsb, seconds
-from trigger.l0.dispatch import FATES, Dispatcher
+from trigger.l0.dispatch import Dispatcher
+from trigger.l0.fates import FATES
 from trigger.l0.registers import CONTROL, N_ROWS
 from trigger.l0.triggers import Triggers
 from trigger.menu import DispatchSettings

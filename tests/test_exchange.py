@@ -16,8 +16,10 @@ from test_messages import JUNK
 from streams import exchange
 from streams.exchange import (
     MAX_FRAMES,
+    ROWS,
     L0Counts,
     L0Output,
+    LineLosses,
     SpillEnd,
     SpillStart,
     StageTotals,
@@ -28,15 +30,22 @@ from streams.exchange import (
     read_end,
     read_output,
 )
+from streams.timing import Lateness
 from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
+from streams.wire.state import LinkState
 from trigger.frames import Block
+from trigger.l0.fates import CAUSES, FATES
 from trigger.l0.registers import N_DETECTORS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, Triggers
 
-START = SpillStart("na62", 8764, 500, 10**18, 3000, ("RICH", "CHOD"))
-TOTALS = StageTotals(3, {"RICH": 10, "CHOD": 0}, 0.5)
-END = SpillEnd(1.5, TOTALS, replace(TOTALS, blocks=2), 1, 2)
-END_OF_SOURCE = SpillEnd(1.5, TOTALS)
+START = SpillStart("na62", 8764, 500, 10**18, 3000, {"RICH": 10, "CHOD": 0}, "a.h5", 2, False, {"PNN": 3})
+LINK = LinkState(malformed=1, redelivered=2, queued_bytes=10**9)
+TOTALS = StageTotals(3, {"RICH": 10, "CHOD": 0}, 0.5, {"l0": LINK})
+STAGES = {"source": TOTALS, "l0": replace(TOTALS, blocks=2)}
+LATE = Lateness()
+LATE.add(0.001)
+END = SpillEnd(1.5, 3000, 0.02, 1.0, LATE, STAGES, 2, True, {"PNN": 0}, (("lost", "reach", 70_000),))
+END_OF_SOURCE = SpillEnd(1.5, 3000, 0.02, None, Lateness(), {"source": TOTALS})
 LAST_FRAMES = 7
 BLOCK = Block(2990, LAST_FRAMES, random_streams(["RICH", "CHOD"], LAST_FRAMES, 20, first_frame=2990))
 
@@ -49,9 +58,12 @@ def output(n: int = 4) -> L0Output:
         np.full(n, 0x11, np.uint8),
         np.zeros((0, 3, N_DETECTORS), np.uint32),
     )
-    rows = np.arange(N_ROWS, dtype=np.int64)
-    counts = L0Counts(rows, rows + 1, rows + 2, {name: i for i, name in enumerate(ACCOUNTS)})
-    return L0Output(2990, LAST_FRAMES, triggers, counts, TOTALS, TOTALS, (2991, 2995))
+    rows = {name: np.arange(N_ROWS, dtype=np.int64) + i for i, name in enumerate(ROWS)}
+    account, dispatch = ({name: i for i, name in enumerate(names)} for names in (ACCOUNTS, FATES))
+    by_cause = np.arange(N_ROWS * len(CAUSES), dtype=np.int64).reshape(N_ROWS, len(CAUSES))
+    losses = LineLosses(rows["before"], rows["after"], by_cause, by_cause + 1)
+    counts = L0Counts(**rows, account=account, dispatch=dispatch, pending=7, losses=losses)
+    return L0Output(2990, LAST_FRAMES, triggers, counts, STAGES, (2991, 2995), LATE)
 
 
 def sent(message: Message) -> Message:
@@ -67,8 +79,9 @@ def test_the_start_of_a_spill_comes_back() -> None:
 
 
 def test_a_block_comes_back() -> None:
-    message = sent(block_message(BLOCK, START, TOTALS, "abc"))
-    block, totals = read_block(message)
+    message = sent(block_message(BLOCK, START, TOTALS, LATE, "abc"))
+    block, totals, late = read_block(message)
+    assert late == LATE
     assert (message.kind, message.run, message.menu) == (exchange.BLOCK, 8764, "abc")
     assert (block.first_frame, block.n_frames, totals) == (2990, LAST_FRAMES, TOTALS)
     assert [*block.streams] == ["RICH", "CHOD"]
@@ -85,9 +98,20 @@ def test_the_answer_of_l0_comes_back(n: int, span: tuple[int, int] | None) -> No
     back = read_output(sent(output_message(answer, START, "abc")))
     assert same(back.triggers, answer.triggers)
     assert (back.first_frame, back.n_frames, back.span) == (2990, LAST_FRAMES, span)
-    assert (back.source, back.l0, back.counts.account) == (TOTALS, TOTALS, answer.counts.account)
-    for name in ("before", "after", "same_tick"):
+    assert (back.stages, back.late) == (STAGES, LATE)
+    for name in ("account", "dispatch", "pending"):
+        assert getattr(back.counts, name) == getattr(answer.counts, name)
+    for name in ROWS:
         np.testing.assert_array_equal(getattr(back.counts, name), getattr(answer.counts, name))
+    assert back.counts.losses is not None
+    for name, rows in vars(answer.counts.losses).items():
+        np.testing.assert_array_equal(getattr(back.counts.losses, name), rows)
+
+
+def test_an_answer_without_losses_comes_back_without() -> None:
+    answer = output()
+    answer = replace(answer, counts=replace(answer.counts, losses=None))
+    assert read_output(sent(output_message(answer, START, "abc"))).counts.losses is None
 
 
 @pytest.mark.parametrize("end", [END, END_OF_SOURCE])
@@ -99,15 +123,17 @@ def test_the_end_of_a_spill_comes_back(end: SpillEnd) -> None:
 
 def test_totals_are_a_copy_of_where_a_stage_stood_when_it_sent_them() -> None:
     totals = StageTotals.of(START)
-    message = block_message(BLOCK, START, totals, "")
+    message = block_message(BLOCK, START, totals, Lateness(), "")
     totals.add(BLOCK)
     assert read_block(message)[1] == StageTotals(0, {"RICH": 0, "CHOD": 0})
     assert totals == StageTotals(1, {"RICH": 20, "CHOD": 20})
+    totals.take_back(BLOCK)
+    assert totals == StageTotals.of(START)
 
 
 GOOD = {
     exchange.START: (START.message(""), SpillStart.of),
-    exchange.BLOCK: (block_message(BLOCK, START, TOTALS, ""), read_block),
+    exchange.BLOCK: (block_message(BLOCK, START, TOTALS, LATE, ""), read_block),
     exchange.TRIGGERS: (output_message(output(), START, ""), read_output),
     exchange.END: (end_message(END, START, ""), read_end),
 }
@@ -168,14 +194,20 @@ FALLING[2] = FALLING[3] + 1
         (with_body("triggers", account={**output().counts.account, "words": True}), "account.words"),
         (with_body("triggers", span=[1]), "span"),
         (with_body("triggers", span=["a", "b"]), "span"),
-        (with_body("triggers", l0=None), "l0"),
+        (with_body("triggers", stages={"l0": None}), "stages.l0"),
+        (with_body("triggers", dispatch={}), "dispatch must have dispatched, "),
+        (with_body("triggers", pending=-1), "pending"),
+        (with_body("triggers", late={"bins": {"1": -1}}), "late.bins.1"),
+        (with_arrays("triggers", lost=np.zeros(3, np.int64)), r"lost must be int64\[85\]"),
+        (with_arrays("triggers", same_slot=None), r"same_slot must be .* missing"),
         (with_body("sob", run="1"), "run"),
         (with_body("sob", n_frames=MAX_FRAMES + 1), "n_frames"),
-        (with_body("sob", detectors=3), "detectors"),
+        (with_body("sob", primitives=3), "primitives"),
+        (with_body("sob", counters={"PNN": "3"}), "counters.PNN"),
         (replace(GOOD["sob"][0], body={}), "experiment: Field required"),
         (with_body("eob", anchor_s=float("nan")), "anchor_s"),
-        (with_body("eob", source=None), "source"),
-        (with_body("eob", missing_blocks=-1), "missing_blocks"),
+        (with_body("eob", stages={"source": None}), "stages.source"),
+        (with_body("eob", attempts=-1), "attempts"),
     ],
 )
 def test_what_does_not_fit_is_malformed_and_named(message: Message, place: str) -> None:

@@ -18,7 +18,8 @@ from naive_losses import NaiveLosses
 from trigger.frames import Block
 from trigger.l0.cases import Case
 from trigger.l0.entries import Entries
-from trigger.l0.losses import CAUSES, LossFinder
+from trigger.l0.fates import CAUSES
+from trigger.l0.losses import LossFinder
 from trigger.l0.processor import L0Error, L0Processor
 from trigger.l0.registers import CONTROL, IGNORE, N_DETECTORS, N_ROWS, L0Registers
 

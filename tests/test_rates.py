@@ -14,12 +14,13 @@ from streams.catalogue import load_experiment
 from streams.exchange import L0Counts, L0Output, SpillStart, StageTotals
 from streams.monitors.rates import advance, count_rows, downscaled_rate, fresh, rate
 from trigger.clock import FRAME_S
+from trigger.l0.fates import FATES
 from trigger.l0.registers import CONTROL, N_DETECTORS, N_MASKS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, Triggers
 
 NA62 = load_experiment("na62")
 BEAM_DETECTOR = NA62.beam.intensity_detector
-START = SpillStart("na62", 1, 2, 0, 300, (BEAM_DETECTOR, "LKr"))
+START = SpillStart("na62", 1, 2, 0, 300, {BEAM_DETECTOR: 36, "LKr": 0})
 TOYS = 20_000
 
 
@@ -94,9 +95,11 @@ def output(
         first_frame,
         n_frames,
         triggers_of(flags, [0x01] * len(flags)),
-        L0Counts(rows, rows, rows, dict.fromkeys(ACCOUNTS, first_frame)),
-        StageTotals(first_frame + 1, {BEAM_DETECTOR: beam}, 0.1),
-        StageTotals(first_frame, {BEAM_DETECTOR: beam}, 0.2),
+        L0Counts(rows, rows, rows, rows, rows, dict.fromkeys(ACCOUNTS, first_frame), dict.fromkeys(FATES, 0)),
+        {
+            "source": StageTotals(first_frame + 1, {BEAM_DETECTOR: beam}, 0.1),
+            "l0": StageTotals(first_frame, {BEAM_DETECTOR: beam}, 0.2),
+        },
         span,
     )
 
@@ -105,7 +108,7 @@ def test_a_spill_begins_with_nothing() -> None:
     now = fresh(START)
     assert (now.frames, now.triggers_seen, now.intensity_hz, now.span) == (0, 0, 0.0, None)
     assert now.beam_s == now.position_s == 0.0
-    assert now.l0.primitives == {BEAM_DETECTOR: 0, "LKr": 0}
+    assert now.stages["l0"].primitives == {BEAM_DETECTOR: 0, "LKr": 0}
     assert set(now.counts.account.values()) == {0}
 
 
@@ -123,10 +126,10 @@ def test_answers_add_up_to_the_state_of_the_spill() -> None:
     assert now.span == (40, 250)
     assert now.beam_s == pytest.approx(211 * FRAME_S)
     assert now.beam_span_s == pytest.approx((40 * FRAME_S, 251 * FRAME_S))
-    assert now.after_seen[[0, 1, 15]].tolist() == [3, 1, 1]
-    assert now.monitor.blocks == 3
+    assert now.seen[[0, 1, 15]].tolist() == [3, 1, 1]
+    assert now.stages["monitor"].blocks == 3
     assert now.counts.before[0] == 300
-    assert (now.source.blocks, now.l0.busy_s) == (301, 0.2)
+    assert (now.stages["source"].blocks, now.stages["l0"].busy_s) == (301, 0.2)
 
 
 def test_the_intensity_is_that_of_the_last_block_and_stays_at_the_end() -> None:
@@ -139,13 +142,13 @@ def test_the_intensity_is_that_of_the_last_block_and_stays_at_the_end() -> None:
 
 
 def test_without_the_detector_that_measures_it_the_intensity_is_not_a_number() -> None:
-    start = replace(START, detectors=("LKr",))
+    start = replace(START, primitives={"LKr": 0})
     assert math.isnan(advance(fresh(start), output(0, 100, 0, None, []), NA62).intensity_hz)
 
 
 def test_a_state_does_not_change_when_the_next_one_is_made() -> None:
     first = advance(fresh(START), output(0, 100, 10, (1, 2), [1]), NA62)
-    seen = (first.after_seen.copy(), first.monitor.blocks, first.span, first.frames)
+    seen = (first.seen.copy(), first.stages["monitor"].blocks, first.span, first.frames)
     advance(first, output(100, 100, 20, (150, 160), [1, 1]), NA62)
-    np.testing.assert_array_equal(first.after_seen, seen[0])
-    assert (first.monitor.blocks, first.span, first.frames) == seen[1:]
+    np.testing.assert_array_equal(first.seen, seen[0])
+    assert (first.stages["monitor"].blocks, first.span, first.frames) == seen[1:]

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,7 +101,7 @@ def test_the_report_fits_80_columns_and_names_every_line(
 
 
 def test_an_open_ledger_is_exit_code_1(spill: Path, ktrig: Ktrig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.monitors.ledger.lost_in_transport", lambda *_: 3)
+    monkeypatch.setattr("streams.report.transport_loss", lambda *_: 3)
     code, out, _error = ktrig("replay", "--spill", spill, "--inline")
     assert code == 1
     assert "ledger    NOT CLOSED, 3 lost in transport" in out
@@ -283,23 +284,51 @@ def test_a_bad_address_for_metrics_is_one_line(spill: Path, ktrig: Ktrig, addres
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("stage", ["l0", "source"])
-def test_a_stage_that_is_killed_is_one_line_and_takes_the_others_along(spill: Path, stage: str) -> None:
+def test_a_stage_that_is_killed_is_started_anew_and_a_line_says_so(spill: Path) -> None:
     with played(spill) as process:
-        os.kill(children(process)[list(STAGES).index(stage)], signal.SIGKILL)
+        os.kill(children(process)[[*STAGES].index("l0")], signal.SIGKILL)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=END_S)
+    assert line == "stage l0 was killed by SIGKILL; started anew, its spill is played again\n"
+    assert process.returncode == 143
+
+
+@pytest.mark.needs_jit
+def test_a_stage_that_is_killed_before_it_is_ready_is_one_line(spill: Path) -> None:
+    with started("replay", "--spill", str(spill), "--speed", SLOW) as process:
+        pids = wait_until(lambda: children(process))
+        os.kill(pids[0], signal.SIGKILL)
         out, error = process.communicate(timeout=END_S)
     assert (process.returncode, out) == (1, "")
-    assert error == f"ktrig: stage {stage} was killed by SIGKILL; the replay is not complete\n"
+    assert error == "ktrig: stage monitor was killed by SIGKILL; the replay is not complete\n"
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("engine", [["--inline"], [], ["--transport", "tcp"]])
+def test_ctrl_c_ends_a_replay_with_a_report(spill: Path, engine: list[str]) -> None:
+    with played(spill, *engine, "--json") as process:
+        os.killpg(process.pid, signal.SIGINT)
+        out, error = process.communicate(timeout=END_S)
+    assert (process.returncode, error) == (130, "ktrig: interrupted\n")
+    report = json.loads(out)
+    assert report["interrupted"]
+    assert report["ledger_closed"]
+    assert 0 < report["played_spill_s"] < report["spill_s"]
 
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("engine", [["--inline"], []])
-def test_ctrl_c_ends_a_replay_in_one_line(spill: Path, engine: list[str]) -> None:
+def test_an_impatient_ctrl_c_ends_a_replay_in_one_line(spill: Path, engine: list[str]) -> None:
     with played(spill, *engine) as process:
         for _impatient in range(3):
             os.killpg(process.pid, signal.SIGINT)
+            threading.Event().wait(0.01)
         out, error = process.communicate(timeout=END_S)
-    assert (process.returncode, out, error) == (130, "", "ktrig: interrupted\n")
+    assert process.returncode == 130
+    assert error == "ktrig: interrupted\n"
+    assert out == "" or "stopped   after" in out
 
 
 @pytest.mark.needs_jit
@@ -307,16 +336,32 @@ def test_a_termination_of_the_command_alone_ends_its_stages_too(spill: Path) -> 
     with played(spill) as process:
         process.terminate()
         out, error = process.communicate(timeout=END_S)
-    assert (process.returncode, out, error) == (143, "", "ktrig: terminated\n")
+    assert (process.returncode, error) == (143, "ktrig: terminated\n")
+    assert "stopped   after" in out
 
 
 @pytest.mark.needs_jit
-def test_ctrl_c_while_the_stages_start_ends_them_in_one_line(spill: Path) -> None:
-    with started("replay", "--spill", str(spill), "--speed", SLOW) as process:
+def test_ctrl_c_while_the_stages_start_accounts_for_a_spill_that_was_not_played(spill: Path) -> None:
+    with started("replay", "--spill", str(spill), "--speed", SLOW, "--json") as process:
         wait_until(lambda: children(process))
         os.killpg(process.pid, signal.SIGINT)
         out, error = process.communicate(timeout=END_S)
-    assert (process.returncode, out, error) == (130, "", "ktrig: interrupted\n")
+    assert (process.returncode, error) == (130, "ktrig: interrupted\n")
+    report = json.loads(out)
+    assert (report["interrupted"], report["played_spill_s"], report["ledger_closed"]) == (True, 0.0, True)
+
+
+@pytest.mark.needs_jit
+def test_ctrl_c_in_the_first_compilation_ends_a_replay_with_a_report(spill: Path, tmp_path: Path) -> None:
+    """With an empty cache the stages compile for several seconds."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    arguments = ("replay", "--spill", str(spill), "--json")
+    with started(*arguments, env=environment) as process:
+        wait_until(lambda: [*tmp_path.rglob("*.nbi")])
+        os.killpg(process.pid, signal.SIGINT)
+        out, error = process.communicate(timeout=END_S)
+    assert (process.returncode, error) == (130, "ktrig: interrupted\n")
+    assert json.loads(out)["interrupted"]
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
@@ -340,5 +385,5 @@ def played(spill: Path, *engine: str) -> Iterator[subprocess.Popen[str]]:
     with started(*arguments, "--metrics", "127.0.0.1:0") as process:
         assert process.stderr is not None
         url = process.stderr.readline().removeprefix("metrics at ").strip()
-        wait_until(lambda: "ktrig_spill_position_seconds 0.0\n" not in scrape(url))
+        wait_until(lambda: re.search(r"^ktrig_spill_position_seconds (?!0\.0$)", scrape(url), re.MULTILINE))
         yield process

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from streams.bench.errors import BenchError
 from streams.bench.l0_numpy import L0Numpy
 from streams.bench.timing import Timing, time_in_turn
 from streams.catalogue import load_menu
 from streams.simulate.blocks import simulate_blocks
 from streams.simulate.settings import SimulationSettings
 from trigger.clock import FRAME_S
-from trigger.errors import KtrigError
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor
 from trigger.l0.registers import L0Registers, compile_registers
@@ -32,10 +32,6 @@ NUMPY_BLOCKS: Final = 8
 NUMPY_REPETITIONS: Final = REPETITIONS
 NS: Final = 1e9
 MHZ: Final = 1e6
-
-
-class BenchError(KtrigError):
-    """A benchmark that cannot run, or whose baseline gives another answer."""
 
 
 @dataclass(frozen=True)

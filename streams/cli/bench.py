@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
 
 import click
 
+from streams.bench import transport
 from streams.bench.l0 import DURATION_S, MENU, NUMPY_REPETITIONS, REPETITIONS, bench_l0
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MS: Final = 1e3
 SHORTEST_S: Final = 0.001
@@ -21,31 +24,30 @@ def command() -> None:
     """Time the parts of ktrig against a baseline."""
 
 
+def _duration_option(default_s: float) -> Callable[[F], F]:
+    return click.option(
+        "--duration",
+        "duration_s",
+        type=click.FloatRange(SHORTEST_S, LONGEST_S),
+        default=default_s,
+        show_default=True,
+        metavar="SECONDS",
+        help="Length of the simulated spill.",
+    )
+
+
+def _repetitions_option(name: str, default: int, what: str) -> Callable[[F], F]:
+    return click.option(name, type=click.IntRange(min=1), default=default, show_default=True, help=what)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
 @command.command()
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(SHORTEST_S, LONGEST_S),
-    default=DURATION_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="Length of the simulated spill.",
-)
-@click.option(
-    "--repetitions",
-    type=click.IntRange(min=1),
-    default=REPETITIONS,
-    show_default=True,
-    help="Times of which the median is taken.",
-)
-@click.option(
-    "--numpy-repetitions",
-    type=click.IntRange(min=1),
-    default=NUMPY_REPETITIONS,
-    show_default=True,
-    help="The same for the numpy baseline.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_duration_option(DURATION_S)
+@_repetitions_option("--repetitions", REPETITIONS, "Times of which the median is taken.")
+@_repetitions_option("--numpy-repetitions", NUMPY_REPETITIONS, "The same for the numpy baseline.")
+@json_option
 def l0(duration_s: float, repetitions: int, numpy_repetitions: int, as_json: bool) -> None:
     """Time the L0 processor on one core.
 
@@ -53,12 +55,45 @@ def l0(duration_s: float, repetitions: int, numpy_repetitions: int, as_json: boo
     control trigger. A numpy implementation must give the same triggers on the first 52 ms of it, and is
     timed on them.
     """
-    figures = bench_l0(duration_s, repetitions, numpy_repetitions)
+    _show(bench_l0(duration_s, repetitions, numpy_repetitions), _lines, as_json)
+
+
+@command.command(name="transport")
+@_duration_option(transport.DURATION_S)
+@_repetitions_option("--repetitions", transport.REPETITIONS, "Times of which the median is taken.")
+@json_option
+def transport_(duration_s: float, repetitions: int, as_json: bool) -> None:
+    """Time the delivery of primitives from process to process over TCP loopback.
+
+    A simulated spill of the nominal intensity goes in the messages of a replay to a receiver that takes each block
+    apart, checks it and acknowledges it.
+    """
+    _show(transport.bench_transport(duration_s, repetitions), _transport_lines, as_json)
+
+
+def _show(figures: dict[str, Any], lines: Callable[[dict[str, Any]], Iterator[str]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures, indent=2))
         return
-    for line in _lines(figures):
+    for line in lines(figures):
         click.echo(line)
+
+
+def _transport_lines(f: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"spill   {f['duration_s']:.2f} s simulated: {f['primitives_mhz']:.1f} MHz of primitives, "
+        f"{f['bytes'] * 1e-6:.0f} MB in {f['blocks']} blocks"
+    )
+    yield (
+        f"time    {MS * f['seconds']:.0f} ms ({MS * f['seconds_min']:.0f} to {MS * f['seconds_max']:.0f}), "
+        f"median of {f['repetitions']}; {f['bytes_per_second'] * 1e-9:.2f} GB/s"
+    )
+    yield f"speed   {f['realtime_factor']:.1f} x real time, acknowledged, over {f['transport']}"
+    yield f"numpy   {f['copy_ratio']:.1f} x the time of one copy of the words in memory"
+    yield (
+        f"cores   {f['sender_cores_at_real_time']:.3f} to send and {f['receiver_cores_at_real_time']:.3f} to "
+        "receive at the speed of the beam"
+    )
 
 
 def _lines(f: dict[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ import click
 from rich.console import Console
 
 from streams.cli.progress import progress
-from streams.cli.signals import finishing
+from streams.cli.signals import Ended, finishing, take_no_more_signals
 from trigger.errors import KtrigError
 from trigger.frames import BLOCK_FRAMES
 
 if TYPE_CHECKING:
     from streams.report import Report
     from streams.stages.request import Request, Watcher
+
+    Engine = Callable[[Request, Watcher], Report]
 
 
 class ReplayArgumentsError(KtrigError):
@@ -131,27 +134,62 @@ def command(
     A first SIGINT or SIGTERM ends the replay in good order, with a report of what was played; a second one ends it at
     once.
     """
-    from streams.cli.report_text import render, render_served
-    from streams.replay import make_request
-
     _check_together(inline, to, options)
-    request = make_request(spills * loop, menu, profile, **options)
-    show: Callable[[Report, Console], None] = render
+    with finishing() as asked:
+        from streams.replay import make_request
+
+        request = make_request(spills * loop, menu, profile, **options)
+        try:
+            run = _engine(inline, to, wait_readers)
+        except Ended:
+            # In the first compilation, which does not look whether to go on.
+            take_no_more_signals()
+            _print(_untouched(request), as_json, to)
+            raise
+        report = _untouched(request) if asked() else _play(run, request, asked)
+        _print(report, as_json, to)
+    if not report["ledger_closed"]:
+        sys.exit(1)
+
+
+def _engine(inline: bool, to: str | None, readers: int) -> Engine:
+    """Return what runs the replay; that of one process compiles its kernels here."""
     if to is not None:
         from streams.stages.serve import serve
 
-        show = render_served
+        return partial(serve, endpoint=to, readers=readers)
+    if inline:
+        from streams.stages.inline import replay_inline
 
-        def run(request: Request, watcher: Watcher) -> Report:
-            return serve(request, watcher, to, wait_readers)
+        return replay_inline
+    from streams.stages.local import replay_processes
 
-    elif inline:
-        from streams.stages.inline import replay_inline as run
+    return replay_processes
+
+
+def _untouched(request: Request) -> Report:
+    from streams.report import total_report
+    from streams.stages.stopped import untouched_report
+
+    return total_report([untouched_report(request)])
+
+
+def _play(run: Engine, request: Request, asked: Callable[[], bool]) -> Report:
+    from streams.stages.request import Watcher
+
+    with progress("replay") as bar:
+        return run(request, Watcher(bar.tell, lambda url: bar.say(f"metrics at {url}"), bar.say, asked))
+
+
+def _print(report: Report, as_json: bool, to: str | None) -> None:
+    from streams.cli.report_text import render, render_served
+
+    if as_json:
+        click.echo(json.dumps(report))
+    elif to is not None and "endpoint" in report:
+        render_served(report, Console())
     else:
-        from streams.stages.local import replay_processes as run
-    closed = _run(run, request, as_json, show)
-    if not closed:
-        sys.exit(1)
+        render(report, Console())
 
 
 def _check_together(inline: bool, to: str | None, options: dict[str, Any]) -> None:
@@ -166,23 +204,3 @@ def _check_together(inline: bool, to: str | None, options: dict[str, Any]) -> No
         raise ReplayArgumentsError(
             f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"
         )
-
-
-def _run(
-    run: Callable[[Request, Watcher], Report],
-    request: Request,
-    as_json: bool,
-    show: Callable[[Report, Console], None],
-) -> bool:
-    """Run, print the report, and return whether its ledger closes; a signal that came meanwhile is raised then."""
-    from streams.stages.request import Watcher
-
-    with finishing() as asked:
-        with progress("replay") as bar:
-            report = run(request, Watcher(bar.tell, lambda url: bar.say(f"metrics at {url}"), bar.say, asked))
-        if as_json:
-            click.echo(json.dumps(report))
-        else:
-            show(report, Console())
-    closed: bool = report["ledger_closed"]
-    return closed

@@ -1,0 +1,205 @@
+"""Several spills in a row: counters that go on, or do not; totals; what is stopped on the way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from replay_cases import Played, physics, random_streams, request, spill_of, write
+
+from streams.catalogue import load_menu
+from streams.exchange import SpillStart
+from streams.replay import ReplayError, make_request
+from streams.report import Report
+from streams.stages.counters import by_line, start_counters
+from streams.stages.inline import replay_inline
+from streams.stages.local import replay_processes
+from streams.stages.request import Watcher
+from streams.stages.stopped import untouched_report
+from trigger.clock import TICK_NS
+from trigger.l0.registers import N_ROWS
+from trigger.menu import DispatchSettings
+
+
+def play(spills: list[Path], **options: Any) -> Report:
+    return replay_inline(make_request(spills, "na62-2018", None, **options), Watcher())
+
+
+def counters(report: Report, which: str) -> dict[str, int]:
+    return {name: n[which] for name, n in report["downscaling_counters"].items()}
+
+
+@pytest.fixture(scope="module")
+def thrice(spill: Path) -> Report:
+    return play([spill] * 3)
+
+
+@pytest.mark.needs_jit
+def test_spills_over_links_give_the_report_of_one_process(spill: Path, thrice: Report) -> None:
+    report = replay_processes(make_request([spill] * 3, "na62-2018", None), Watcher())
+    assert physics(report) == physics(thrice)
+
+
+def test_counters_go_on_from_spill_to_spill(thrice: Report) -> None:
+    first, second, third = thrice["spills"]
+    assert set(counters(first, "start").values()) == {0}
+    assert counters(second, "start") == counters(first, "end")
+    assert counters(third, "start") == counters(second, "end")
+    for i, line in enumerate(thrice["lines"]):
+        # Nothing is lost between spills: the firings of all are downscaled as those of one long spill.
+        assert line["before"] == sum(s["lines"][i]["before"] for s in thrice["spills"])
+        assert line["after"] == line["before"] // line["downscaling"]
+
+
+def test_totals_add_up(thrice: Report) -> None:
+    for name in ("l0_triggers", "spill_s", "beam_s", "lost_in_transport"):
+        assert thrice[name] == pytest.approx(sum(s[name] for s in thrice["spills"]))
+    assert thrice["ledger_closed"]
+    assert (thrice["run"], thrice["file"]) == (None, None)
+    assert thrice["ledger"]["l0"]["in"] == 3 * thrice["spills"][0]["ledger"]["l0"]["in"]
+    assert thrice["lines"][0]["rate_before_hz"] == thrice["lines"][0]["before"] / thrice["beam_s"]
+
+
+def test_reset_begins_each_spill_at_zero(spill: Path) -> None:
+    report = play([spill] * 2, downscaling="reset")
+    assert spill_of(report, 0) | {"index": 1} == spill_of(report, 1)
+    assert set(counters(report["spills"][1], "start").values()) == {0}
+
+
+def test_hash_depends_on_run_burst_and_line_alone(spill: Path) -> None:
+    report = play([spill] * 2, downscaling="hash")
+    first, second = report["spills"]
+    assert counters(first, "start") == counters(second, "start")
+    assert any(counters(first, "start").values())
+    menu = request(spill).menu
+    assert counters(first, "start") == by_line(menu, start_counters("hash", menu, 8764, 500, {"PNN": 0}))
+    assert report["ledger_closed"]
+
+
+def test_hashed_counters_are_uniform() -> None:
+    menu, _experiment = load_menu("na62-2018")
+    (row,) = (row for row, line in menu.rows if line.name == "Control")
+    found = np.array([start_counters("hash", menu, 1, burst, {})[row] for burst in range(4000)])
+    assert (found.min() >= 0) & (found.max() < 400)
+    # A uniform number from 0 to 399 has the mean 199.5 and the deviation 115.5; 5 of its errors are 9.1.
+    assert abs(found.mean() - 199.5) < 5 * 115.5 / np.sqrt(len(found))
+
+
+def test_a_replay_goes_on_from_the_counters_of_a_report(spill: Path, thrice: Report, tmp_path: Path) -> None:
+    saved = tmp_path / "report.json"
+    saved.write_text(json.dumps(play([spill])), encoding="utf-8")
+    report = play([spill] * 2, counters=saved)
+    for i in range(2):
+        assert spill_of(report, i) | {"index": i + 1} == spill_of(thrice, i + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "has no downscaling_counters"),
+        (
+            '{"downscaling_counters": {}, "menu": "x", "menu_hash": "0"}',
+            "is of the menu x with another content",
+        ),
+    ],
+)
+def test_counters_that_are_none_are_named(spill: Path, tmp_path: Path, text: str, what: str) -> None:
+    saved = tmp_path / "report.json"
+    saved.write_text(text, encoding="utf-8")
+    with pytest.raises(ReplayError, match=f"--counters .*report.json: {what}"):
+        play([spill], counters=saved)
+
+
+@pytest.mark.parametrize("value", [-1, 400, True, "3", None])
+def test_a_counter_out_of_its_range_is_named(spill: Path, tmp_path: Path, value: object) -> None:
+    saved = tmp_path / "report.json"
+    report = play([spill])
+    report["downscaling_counters"]["Control"]["end"] = value
+    saved.write_text(json.dumps(report), encoding="utf-8")
+    with pytest.raises(ReplayError, match=r"downscaling_counters.Control.end must be .* from 0 to 399"):
+        play([spill], counters=saved)
+
+
+def test_a_stop_ends_a_replay_with_what_was_played(spill: Path) -> None:
+    asked: list[float] = []
+    report = replay_inline(
+        make_request([spill] * 3, "na62-2018", None, block_frames=100),
+        Watcher(progress=asked.append, stop=lambda: len(asked) >= 50),
+    )
+    assert report["interrupted"]
+    assert report["ledger_closed"]
+    assert len(report["spills"]) == 2
+    assert [s["interrupted"] for s in report["spills"]] == [False, True]
+    source = report["spills"][1]["ledger"]["source"]
+    assert 0 < source["lost"]["not_played"] < source["in"]
+
+
+def test_a_replay_stopped_before_its_first_block_accounts_for_the_whole_spill(spill: Path) -> None:
+    report = untouched_report(request(spill))
+    assert report["interrupted"]
+    assert report["ledger_closed"]
+    source = report["ledger"]["source"]
+    assert source["lost"]["not_played"] == source["in"] > 0
+
+
+def test_losses_open_no_ledger_and_do_not_depend_on_the_engine(spill: Path) -> None:
+    report = replay_inline(request(spill, explain=True, line="PNN"), Watcher())
+    assert report["ledger_closed"]
+    for line in report["lines"]:
+        lost, gained = sum(line["lost"].values()), sum(line["gained"].values())
+        fired = line["before"] + line["lost_same_tick"]
+        assert line["ideal"] - line["same_slot"] - lost + gained == fired > 0
+    assert {case["kind"] for case in report["cases"]} >= {"same_slot"}
+    again = replay_inline(request(spill, explain=True, line="PNN", block_frames=100), Watcher())
+    assert physics(again) == physics(report)
+
+
+@pytest.mark.needs_jit
+def test_losses_travel(spill: Path) -> None:
+    wanted = request(spill, explain=True, line="PNN")
+    assert physics(replay_processes(wanted, Watcher())) == physics(replay_inline(wanted, Watcher()))
+
+
+def test_dead_time_and_choke_are_taken_behind_downscaling_and_the_ledger_closes(
+    spill: Path, played: Played
+) -> None:
+    plain = request(spill)
+    settings = DispatchSettings(dead_time_ticks=400, latency_ticks=100, choke=((0.005, 0.007),))
+    wanted = replace(plain, menu=plain.menu.model_copy(update={"dispatch": settings}))
+    free, busy = (replay_inline(r, Watcher()) for r in (plain, wanted))
+    assert busy["ledger_closed"]
+    for before, after in zip(free["lines"], busy["lines"], strict=True):
+        assert (before["before"], before["after"]) == (after["before"], after["after"])
+        assert after["dispatched"] == after["after"] - after["lost_choke"] - after["lost_dead_time"]
+    lost = busy["ledger"]["l0"]["lost"]
+    assert lost["choke"] > 0 < lost["dead_time"]
+    assert busy["l0_triggers"] == free["l0_triggers"] - lost["choke"] - lost["dead_time"]
+    dispatched_s = (
+        np.concatenate([(output.triggers.time_lsb >> 8) + 100 for output in played.outputs]) * TICK_NS * 1e-9
+    )
+    choked = (dispatched_s >= 0.005) & (dispatched_s < 0.007 + 3 * TICK_NS * 1e-9)
+    assert lost["choke"] == np.count_nonzero(choked)
+
+
+def test_require_all_refuses_a_spill_that_lacks_a_detector(tmp_path: Path) -> None:
+    path = write(tmp_path / "spill.h5", random_streams(["RICH", "CHOD"], 10, 5), 10)
+    assert play([path])["ledger_closed"]
+    with pytest.raises(
+        ReplayError, match=r"line PNN: .*absent; give a spill with all detectors, or leave out"
+    ):
+        play([path], require_all=True)
+
+
+def test_a_line_that_the_menu_does_not_have_is_named(spill: Path) -> None:
+    with pytest.raises(ReplayError, match=r"--line pnn: is not in the menu na62-2018; it has PNN, "):
+        play([spill], explain=True, line="pnn")
+
+
+def test_the_start_of_a_spill_says_where_its_counters_begin(spill: Path) -> None:
+    assert SpillStart("na62", 1, 2, 0, 0, {}).counters == {}
+    assert start_counters("reset", request(spill).menu, 1, 2, {"PNN": 3}).tolist() == [0] * N_ROWS
