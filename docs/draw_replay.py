@@ -45,7 +45,7 @@ def main() -> None:
         spill = Path(folder) / "spill.h5"
         settings = SimulationSettings(intensity_mhz=750, duration_s=4.8, seed=1)
         write_spill(spill, settings, load_experiment("na62"), run=0, burst=0, workers=2)
-        report = replay_processes(make_request(spill, "na62-2018", None, 1.0, None), Watcher())
+        report = replay_processes(make_request([spill], "na62-2018", None, speed=1.0), Watcher())
         console = Console(record=True, width=COLUMNS, file=io.StringIO())
         console.print(Text("$ ktrig replay --spill spill.h5 --speed 1", style="bold"))
         render(report, console)

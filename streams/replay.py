@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from streams.stages.request import Request
 from trigger.activity import activity
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment, ExperimentError
+from trigger.frames import BLOCK_FRAMES
 from trigger.menu import Menu
 
 
@@ -29,11 +31,13 @@ def make_request(
     *,
     require_all: bool = False,
     counters: Path | None = None,
+    block_frames: int | None = None,
     **options: Any,
 ) -> Request:
     """Open the spills, the menu and the profile (by default that of the spill's experiment) to see that they fit.
 
     require_all: every line must be able to fire. counters: a report whose final counters are the first ones here.
+    block_frames: None for blocks that come as often at a higher speed as at that of the beam.
     options: the other fields of Request. Raises KtrigError that names what does not fit.
     """
     if options.get("metrics") is not None:
@@ -44,7 +48,12 @@ def make_request(
     if options.get("line") is not None:
         _check_line(options["line"], loaded)
     return Request(
-        tuple(spills), loaded, known, counters=read_counters(counters, loaded) if counters else {}, **options
+        tuple(spills),
+        loaded,
+        known,
+        counters=read_counters(counters, loaded) if counters else {},
+        block_frames=block_frames or BLOCK_FRAMES * max(math.ceil(options.get("speed") or 1), 1),
+        **options,
     )
 
 

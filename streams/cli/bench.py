@@ -63,7 +63,7 @@ def l0(duration_s: float, repetitions: int, numpy_repetitions: int, as_json: boo
 @_repetitions_option("--repetitions", transport.REPETITIONS, "Times of which the median is taken.")
 @json_option
 def transport_(duration_s: float, repetitions: int, as_json: bool) -> None:
-    """Time the delivery of primitives from process to process over TCP loopback.
+    """Time the delivery of primitives over TCP loopback, from process to process.
 
     A simulated spill of the nominal intensity goes in the messages of a replay to a receiver that takes each block
     apart, checks it and acknowledges it.

@@ -14,8 +14,8 @@ NAP_S: Final = 0.05
 CATCH_UP: Final = 1.05
 """How much faster than asked blocks may follow each other after a stall."""
 
-JITTER_S: Final = 3e-4
-"""What a timer may be late without it being a stall: Linux wakes sleepers up 50 to 100 us late."""
+JITTER_S: Final = 2e-3
+"""What a release may be late without it being a stall: timers wake up 0.1 ms late, on a busy machine some 1 ms."""
 
 
 class Pacer:

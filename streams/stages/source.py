@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from streams.exchange import SpillEnd, SpillStart, StageTotals
@@ -61,16 +62,19 @@ class FileSource:
         self._open(self.start.index + 1)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the blocks when they are due; the clock starts at the first call.
+        """Yield the blocks when they are due; the clock starts when the first one is read.
 
         They are counted as sent. One that the caller could not send is to be taken back from `totals`.
         """
+        began = time.thread_time()
+        blocks = self._reader.blocks(self._request.block_frames)
+        # The first read finds a cold file and a cold program; that is not to be caught up later.
+        first = next(blocks, None)
         if not self._begun:
             self._pacer.start()
             self._begun = True
         self._began_s = self._pacer.now_s() if self._pacer.speed is None else self._due_s(0)
-        began = time.thread_time()
-        for block in self._reader.blocks(self._request.block_frames):
+        for block in chain([first] if first is not None else [], blocks):
             self.totals.busy_s += time.thread_time() - began
             self._pacer.wait(self._frames_before + block.stop_frame)
             self.totals.add(block)
