@@ -63,10 +63,10 @@ def l0(duration_s: float, repetitions: int, numpy_repetitions: int, as_json: boo
 @_repetitions_option("--repetitions", transport.REPETITIONS, "Times of which the median is taken.")
 @json_option
 def transport_(duration_s: float, repetitions: int, as_json: bool) -> None:
-    """Time the delivery of primitives over TCP loopback, from process to process.
+    """Time the delivery of primitives over TCP loopback.
 
-    A simulated spill of the nominal intensity goes in the messages of a replay to a receiver that takes each block
-    apart, checks it and acknowledges it.
+    A simulated spill of the nominal intensity goes in the messages of a replay to another process, which takes each
+    block apart, checks it and acknowledges it.
     """
     _show(transport.bench_transport(duration_s, repetitions), _transport_lines, as_json)
 

@@ -112,10 +112,8 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics while it runs.")
 @click.option(
     "--block-frames",
-    default=BLOCK_FRAMES,
-    show_default=True,
     type=click.IntRange(1),
-    help="Frames in a block.",
+    help=f"Frames in a block.  [default: {BLOCK_FRAMES}; times the speed where that is above 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
