@@ -46,6 +46,12 @@ def _play(source: FileSource, l0: L0Stage, monitor: MonitorStage, watcher: Watch
     """Play the blocks of a spill; return whether the caller ended it before its time."""
     with suppress(Stopped):
         for block in source.blocks():
+            try:
+                source.release(block)
+            except Stopped:
+                source.totals.take_back(block)
+                raise
+            source.left(block)
             output = l0.process(block, source.totals, source.late)
             watcher.progress((source.start.index + monitor.update(output)) / n_spills)
             if watcher.stop():

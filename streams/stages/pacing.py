@@ -56,8 +56,8 @@ class Pacer:
             soonest_s = self._released_s + self._takes_s(frames - self._frames) / self._catch_up
             release_s = max(release_s, soonest_s)
         while (left := release_s - self._clock()) > 0:
-            self._sleep(min(left, NAP_S))
             self._check()
+            self._sleep(min(left, NAP_S))
         now = self._clock()
         # A late timer is no stall: going on from where it should have been keeps its errors from adding up.
         self._released_s = release_s if now - release_s <= JITTER_S else now

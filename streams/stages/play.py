@@ -64,12 +64,15 @@ def _send_blocks(source: FileSource, sender: Sender, link: str, menu: str) -> bo
     try:
         for block in source.blocks():
             source.totals.links = {link: sender.state()}
+            # Before the block is due, so that it leaves at once when it is.
             message = exchange.block_message(block, source.start, source.totals, source.late, menu)
             try:
+                source.release(block)
                 sender.send(message)
             except (Stopped, ReaderRestarted):
                 source.totals.take_back(block)
                 raise
+            source.left(block)
     except Stopped:
         return True
     finally:

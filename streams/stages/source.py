@@ -62,9 +62,10 @@ class FileSource:
         self._open(self.start.index + 1)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the blocks when they are due; the clock starts when the first one is read.
+        """Yield the blocks as soon as they are read; the clock starts when the first one is.
 
-        They are counted as sent. One that the caller could not send is to be taken back from `totals`.
+        Each is counted as sent: `release` waits until it is due, `left` notes how late it left, and one that could
+        not be sent after all is to be taken back from `totals`.
         """
         began = time.thread_time()
         blocks = self._reader.blocks(self._request.block_frames)
@@ -76,13 +77,19 @@ class FileSource:
         self._began_s = self._pacer.now_s() if self._pacer.speed is None else self._due_s(0)
         for block in chain([first] if first is not None else [], blocks):
             self.totals.busy_s += time.thread_time() - began
-            self._pacer.wait(self._frames_before + block.stop_frame)
             self.totals.add(block)
             yield block
-            self._frames = block.stop_frame
-            if self._pacer.speed is not None:
-                self.late.add(self._pacer.late_s(self._frames_before + block.stop_frame))
             began = time.thread_time()
+
+    def release(self, block: Block) -> None:
+        """Wait until the block is due."""
+        self._pacer.wait(self._frames_before + block.stop_frame)
+
+    def left(self, block: Block) -> None:
+        """Note that the block has been sent."""
+        self._frames = block.stop_frame
+        if self._pacer.speed is not None:
+            self.late.add(self._pacer.late_s(self._frames_before + block.stop_frame))
 
     def _due_s(self, frames: int) -> float:
         return self._pacer.due_s(self._frames_before + frames)
