@@ -107,23 +107,23 @@ WORDS = "primitives/RICH/words"
         (set_attribute("format", b"other"), "is not a ktrig spill file"),
         (lambda f: f.attrs.pop("format"), "is not a ktrig spill file"),
         (set_attribute("version", 2), "has format version 2; this ktrig reads version 1"),
-        (lambda f: f.attrs.pop("n_frames"), "attribute n_frames is missing"),
-        (set_attribute("run", "x"), "attribute run is 'x'; it must be a whole number"),
-        (set_attribute("run", [1, 2]), "attribute run is array"),
-        (set_attribute("block_frames", 0), "attribute block_frames is 0; .* at least 1"),
-        (set_attribute("simulated", 1.0), "attribute simulated is 1.0"),
-        (set_attribute("provenance", "{"), "attribute provenance is not JSON"),
-        (set_attribute("n_frames", N_FRAMES - 1), "offsets has 22 elements, not 21"),
-        (set_attribute("n_frames", 2**62), "offsets has 22 elements, not 4611686018427387905"),
-        (lambda f: f.pop("primitives"), "there is no group /primitives"),
-        (lambda f: f.pop(WORDS), "/primitives/RICH/words is missing"),
-        (replace("primitives/RICH", data=1), "there is no group /primitives/RICH"),
-        (replace(WORDS, data=np.zeros(300)), "words is float64"),
-        (replace(WORDS, data=np.zeros((2, 2), np.uint32)), "words is uint32"),
+        (lambda f: f.attrs.pop("n_frames"), "attribute n_frames: is missing"),
+        (set_attribute("run", "x"), "attribute run: is 'x', but must be a whole number"),
+        (set_attribute("run", [1, 2]), "attribute run: is array"),
+        (set_attribute("block_frames", 0), "attribute block_frames: is 0, .* at least 1"),
+        (set_attribute("simulated", 1.0), "attribute simulated: is 1.0"),
+        (set_attribute("provenance", "{"), "attribute provenance: is not JSON"),
+        (set_attribute("n_frames", N_FRAMES - 1), "offsets: has 22 elements, not 21"),
+        (set_attribute("n_frames", 2**62), "offsets: has 22 elements, not 4611686018427387905"),
+        (lambda f: f.pop("primitives"), "/primitives: is not a group, or not there"),
+        (lambda f: f.pop(WORDS), "/primitives/RICH/words: is not an array, or not there"),
+        (replace("primitives/RICH", data=1), "/primitives/RICH: is not a group"),
+        (replace(WORDS, data=np.zeros(300)), "words: is float64"),
+        (replace(WORDS, data=np.zeros((2, 2), np.uint32)), "words: is uint32"),
         (replace(WORDS, data=np.zeros(300, np.uint32), compression="gzip"), "is compressed"),
         (replace(WORDS, shape=(2**40,), dtype=np.uint32, chunks=(8,)), "the file does not hold them"),
         (resize(WORDS, 299), "runs from 0 to 300, not from 0 to the 299 words"),
-        (resize("primitives/RICH/crc32", 2), "crc32 has 2 elements, not 3"),
+        (resize("primitives/RICH/crc32", 2), "crc32: has 2 elements, not 3"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_does_not_open(
@@ -146,15 +146,15 @@ def set_element(name: str, index: int, value: int) -> Callable[[h5py.File], None
     [
         (
             set_element(WORDS, 0, 0),
-            r"/primitives/RICH: block 0 \(from frame 0\) does not agree with its checksum",
+            "/primitives/RICH frames 0 to 7: the CRC-32 is 0x",
         ),
-        (set_element("primitives/CHOD/crc32", 2, 0), r"/primitives/CHOD: block 2 \(from frame 16\)"),
-        (set_element("primitives/RICH/offsets", 9, 0), r"/primitives/RICH: block 1"),
+        (set_element("primitives/CHOD/crc32", 2, 0), "/primitives/CHOD frames 16 to 20: the CRC-32 is 0x"),
+        (set_element("primitives/RICH/offsets", 9, 0), "/primitives/RICH frames 8 to 15: the CRC-32"),
         (
             set_element("primitives/RICH/offsets", GRID, 10**15),
-            "frames 0 to 7 hold words 0 to 1000000000000000",
+            "frames 0 to 7: hold words 0 to 1000000000000000 of 300",
         ),
-        (set_element("primitives/RICH/offsets", GRID, -5), "frames 0 to 7 hold words 0 to -5"),
+        (set_element("primitives/RICH/offsets", GRID, -5), "frame 7: offsets fall"),
     ],
 )
 def test_a_damaged_block_is_not_returned(
@@ -167,7 +167,7 @@ def test_a_damaged_block_is_not_returned(
 
 def test_a_run_inside_a_damaged_block_is_not_returned_either(good: Path, tmp_path: Path) -> None:
     path = damaged(good, set_element(WORDS, 0, 0), tmp_path)
-    with refused(path, "checksum"), SpillReader(path) as reader:
+    with refused(path, "CRC-32"), SpillReader(path) as reader:
         reader.read_block(GRID - 1, 1)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from h5py import h5s, h5t
 from numpy.typing import NDArray
 
-from streams.spill.layout import SpillError
+from streams.spill import form
+from streams.spill.problem import BadSpillError, refuse
 
 HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError)
 """What h5py raises when a file is damaged; which one depends on the place of the damage."""
@@ -19,33 +20,33 @@ HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, Attribute
 
 @contextmanager
 def hdf5_errors(source: str, place: str) -> Iterator[None]:
-    """Turn errors of h5py into SpillError about `place` in the file `source`."""
+    """Turn errors of h5py into BadSpillError about `place` in the file `source`."""
     try:
         yield
     except HDF5_ERRORS as wrong:
-        reason = " ".join(str(wrong).split())
-        raise SpillError(
-            f"{source}: {place} cannot be read ({reason}); copy or write the file again"
-        ) from None
+        what = f"cannot be read ({' '.join(str(wrong).split())})"
+        raise BadSpillError(source, form.unreadable(place, what, "copy or write the file again")) from None
+
+
+def _member(parent: h5py.Group, name: str) -> Any:
+    """Return a member; None if there is none or it is a link, which could lead to any file, or to a pipe."""
+    return parent[name] if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
 
 
 def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
-    """Return the group `name`. Raises SpillError if it is not there or is something else."""
+    """Return the group `name`. Raises BadSpillError if it is not there or is something else."""
     place = f"{parent.name.rstrip('/')}/{name}"
     with hdf5_errors(source, place):
-        group = parent.get(name)
-    if not isinstance(group, h5py.Group):
-        raise SpillError(f"{source}: there is no group {place}; write the file again")
+        group = _member(parent, name)
+    refuse(source, form.groups(place, group))
     return group
 
 
 def detector_names(group: h5py.Group, source: str) -> list[str]:
-    """Return the names in `/primitives`, in the order of writing. Raises SpillError if one cannot be shown."""
+    """Return the names in `/primitives`, in the order of writing. Raises BadSpillError if one cannot be shown."""
     with hdf5_errors(source, group.name):
         names = [str(name) for name in group]
-    for name in names:
-        if not name.isprintable():
-            raise SpillError(f"{source}: {group.name} has the name {name!r}; rename that detector")
+    refuse(source, form.names(names))
     return names
 
 
@@ -53,7 +54,8 @@ class Column:
     """A one-dimensional array of a known type, chunked or not, not compressed, all of it inside the file.
 
     Because of this a stated length cannot exceed the size of the file, and an array may be allocated for it.
-    Raises SpillError if the array is missing or of another kind.
+    chunk: elements in a chunk, None if it has no chunks. Raises BadSpillError if the array is missing or of
+    another kind.
     """
 
     def __init__(self, group: h5py.Group, name: str, dtype: type[Any], source: str) -> None:
@@ -61,27 +63,15 @@ class Column:
         self._source = source
         self._dtype = np.dtype(dtype)
         with hdf5_errors(source, self.place):
-            dataset = group.get(name)
-            problem = self._problem(dataset)
-            if problem is None:
-                # Made once: making them takes longer than reading a short run.
-                self._id, self._space = dataset.id, dataset.id.get_space()
-                self._type = h5t.py_create(self._dtype)
-                self.length = int(dataset.shape[0])
-        if problem is not None:
-            raise SpillError(f"{source}: {self.place} {problem}; write the file again")
-
-    def _problem(self, dataset: Any) -> str | None:
-        if not isinstance(dataset, h5py.Dataset):
-            return "is missing"
-        if dataset.ndim != 1 or dataset.dtype != self._dtype:
-            return f"is {dataset.dtype}{list(dataset.shape)}, not {self._dtype}[n]"
-        properties = dataset.id.get_create_plist()
-        if properties.get_nfilters() or properties.get_layout() == h5py.h5d.VIRTUAL:
-            return "is compressed or virtual; it must be plain"
-        if properties.get_external_count() or dataset.id.get_storage_size() < dataset.nbytes:
-            return f"says that it has {dataset.shape[0]} elements, but the file does not hold them"
-        return None
+            dataset = _member(group, name)
+            problems = [*form.arrays(self.place, dataset, self._dtype)]
+        refuse(source, problems)
+        with hdf5_errors(source, self.place):
+            # Made once: making them takes longer than reading a short run.
+            self._id, self._space = dataset.id, dataset.id.get_space()
+            self._type = h5t.py_create(self._dtype)
+            self.length = int(dataset.shape[0])
+            self.chunk: int | None = dataset.chunks[0] if dataset.chunks else None
 
     def read(self, first: int, out: NDArray[Any]) -> None:
         """Fill `out` (contiguous, of this column's type) from element `first` on; it must fit the column."""

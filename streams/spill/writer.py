@@ -44,9 +44,14 @@ def _new_group(parent: h5py.Group, name: str) -> h5py.Group:
 class _Column:
     """An array in the file that grows at its end."""
 
-    def __init__(self, group: h5py.Group, name: str, dtype: Any, chunk: int) -> None:
+    def __init__(self, group: h5py.Group, name: str) -> None:
         dataset = group.create_dataset(
-            name, shape=(0,), maxshape=(None,), chunks=(chunk,), dtype=dtype, track_times=False
+            name,
+            shape=(0,),
+            maxshape=(None,),
+            chunks=(layout.CHUNKS[name],),
+            dtype=layout.COLUMNS[name],
+            track_times=False,
         )
         self._id = dataset.id
         self.length = 0
@@ -66,9 +71,7 @@ class _Detector:
     """The three arrays of a detector."""
 
     def __init__(self, group: h5py.Group) -> None:
-        self._offsets = _Column(group, layout.OFFSETS, np.int64, layout.OFFSETS_CHUNK)
-        self._words = _Column(group, layout.WORDS, np.uint32, layout.WORDS_CHUNK)
-        self._crc32 = _Column(group, layout.CRC32, np.uint32, layout.CRC32_CHUNK)
+        self._offsets, self._words, self._crc32 = (_Column(group, name) for name in layout.COLUMNS)
         self._checksums: list[int] = []
         self._offsets.append(np.zeros(1, np.int64))
 
