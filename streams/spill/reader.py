@@ -61,7 +61,9 @@ class _Detector:
         times = self.load(-1, first_frame, n_frames, check_crc).times_lsb()
         if len(times) == 0 or times[end] >> FRAME_BITS != frame:
             what = "does not hold the words that its offsets say"
-            raise BadSpillError(self._source, form.unreadable(f"{self._place} frame {frame}", what, form.COPY))
+            raise BadSpillError(
+                self._source, form.unreadable(f"{self._place} frame {frame}", what, form.COPY)
+            )
         return int(times[end])
 
     def load(self, slot: int, first_frame: int, n_frames: int, check_crc: bool) -> FrameStream:

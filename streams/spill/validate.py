@@ -102,10 +102,10 @@ class _Detector:
                 yield from content.ARRAY.problems(group.name, name, column.chunk)
 
     def _arrays(self, arrays: DetectorArrays) -> Iterator[Problem]:
-        for problem in arrays.problems(self._header):
-            yield problem
-            if problem.check == form.lengths.__name__:
-                return
+        problems = [*arrays.problems(self._header)]
+        yield from problems
+        if any(problem.check == form.lengths.__name__ for problem in problems):
+            return
         ids = IdCounts()
         buffers = Buffers()
         for block, first in enumerate(range(0, self._header.n_frames, self._header.block_frames)):
