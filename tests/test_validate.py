@@ -1,97 +1,34 @@
-"""`ktrig validate`: a good file has no problem, and each way of breaking it has its name."""
+"""Checks of a spill file: a good file has no problem, and each way of breaking it has its name."""
 
 from __future__ import annotations
 
-import json
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from spill_cases import (
+    GRID,
+    N_FRAMES,
+    RICH,
+    Change,
+    attribute,
+    both,
+    element,
+    length,
+    with_checksums,
+    without,
+    without_attribute,
+    write,
+)
 
-from streams.catalogue import CatalogueError, load_experiment, load_menu
-from streams.cli.validate import command
+from streams.catalogue import load_experiment, load_menu
 from streams.spill import form
 from streams.spill.content import Given
-from streams.spill.layout import block_crc32
 from streams.spill.problem import BadSpillError, Finding, Scope, checks
 from streams.spill.reader import SpillReader
 from streams.spill.validate import NOTHING_GIVEN, validate
-from streams.spill.writer import SpillWriter
-from trigger.frames import Block, FrameStream
-
-N_FRAMES = 20
-GRID = 8
-RICH = "primitives/RICH"
-
-Change = Callable[[h5py.File], None]
-
-
-def write(path: Path, detectors: Sequence[str] = ("RICH", "CHOD"), experiment: str = "na62") -> Path:
-    """Three primitives a frame in each detector, at 10, 20 and 30 LSB."""
-    offsets = np.arange(0, 3 * N_FRAMES + 1, 3)
-    words = np.tile(np.array([0x4000_000A, 0x4000_0014, 0x4000_001E], np.uint32), N_FRAMES)
-    with SpillWriter(
-        path,
-        experiment=experiment,
-        run=1,
-        burst=2,
-        sob_unix_ns=3,
-        simulated=True,
-        provenance={},
-        detectors=detectors,
-        block_frames=GRID,
-    ) as writer:
-        writer.write(Block(0, N_FRAMES, {name: FrameStream(0, offsets, words) for name in detectors}))
-    return path
-
-
-def attribute(name: str, value: Any) -> Change:
-    return lambda file: file.attrs.create(name, value)
-
-
-def without_attribute(name: str) -> Change:
-    return lambda file: file.attrs.pop(name)
-
-
-def without(name: str) -> Change:
-    return lambda file: file.pop(name)
-
-
-def both(first: Change, second: Change) -> Change:
-    def change(file: h5py.File) -> None:
-        first(file)
-        second(file)
-
-    return change
-
-
-def element(name: str, index: int, value: int) -> Change:
-    def change(file: h5py.File) -> None:
-        file[f"{RICH}/{name}"][index] = value
-
-    return change
-
-
-def length(name: str, n: int) -> Change:
-    return lambda file: file[f"{RICH}/{name}"].resize((n,))
-
-
-def with_checksums(change: Change) -> Change:
-    """Change a file and mend its checksums, as one who writes wrong files would."""
-
-    def changed(file: h5py.File) -> None:
-        change(file)
-        offsets, words = file[f"{RICH}/offsets"][:], file[f"{RICH}/words"][:]
-        for block, first in enumerate(range(0, N_FRAMES, GRID)):
-            part = offsets[first : first + GRID + 1]
-            file[f"{RICH}/crc32"][block] = block_crc32(words[part[0] : part[-1]], part - part[0])
-
-    return changed
 
 
 def problems(path: Path, given: Given = NOTHING_GIVEN) -> list[tuple[str, str]]:
@@ -246,19 +183,33 @@ def test_the_reader_refuses_a_file_with_the_words_of_the_first_error_of_its_form
     with h5py.File(path, "r+") as file:
         BREAKAGES[broken][0](file)
     of_form = [problem for problem in validate(path) if hasattr(form, problem.check)]
+    refused = error_of_reading(path)
+    if broken == "offsets that fall":  # The reader sees only that the words are then cut wrong.
+        assert refused is not None
+        assert (refused.problem.check, of_form[0].check) == ("checksum", "offsets")
+    else:
+        assert ([] if refused is None else [refused.problem]) == of_form[:1]
+
+
+def error_of_reading(path: Path) -> BadSpillError | None:
     try:
         with SpillReader(path) as reader:
             list(reader.blocks(GRID))
     except BadSpillError as wrong:
-        refused = pickle.loads(pickle.dumps(wrong))  # As between the processes of a replay.
-        assert str(refused) == str(wrong)
-        if broken == "offsets that fall":  # The reader sees only that the words are then cut wrong.
-            assert (refused.problem.check, of_form[0].check) == ("checksum", "offsets")
-        else:
-            assert refused.problem == of_form[0]
-            assert str(refused).endswith(str(of_form[0]))
-    else:
-        assert of_form == []
+        return wrong
+    return None
+
+
+def test_an_error_goes_from_one_process_to_another_as_it_is(tmp_path: Path) -> None:
+    wrong = error_of_reading(tmp_path / "missing.h5")
+    assert wrong is not None
+    copy = pickle.loads(pickle.dumps(wrong))
+    assert (
+        str(copy)
+        == str(wrong)
+        == f"{tmp_path}/missing.h5: No such file or directory; give a spill file that can be read"
+    )
+    assert copy.problem == wrong.problem
 
 
 def test_an_id_that_only_calibration_primitives_have_needs_no_name(tmp_path: Path) -> None:
@@ -329,85 +280,3 @@ def test_a_menu_for_another_experiment_is_told(tmp_path: Path, own_profile: Path
     given = Given(menu=load_menu(str(menu), str(own_profile)))
     (told,) = validate(write(tmp_path / "good.h5"), given)
     assert told.what == "is for mine, the spill is of na62"
-
-
-# The command.
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(command, [str(argument) for argument in arguments])
-
-
-@pytest.fixture
-def warned(tmp_path: Path) -> Path:
-    """A good file with two warnings."""
-    path = write(tmp_path / "warned.h5")
-    with h5py.File(path, "r+") as file:
-        both(attribute("owner", "me"), with_checksums(element("words", 35, 0x0000_001E)))(file)
-    return path
-
-
-def test_the_command_exits_0_if_all_files_are_good(tmp_path: Path) -> None:
-    path = write(tmp_path / "good.h5")
-    result = run(path, path)
-    assert (result.exit_code, result.output) == (0, 2 * f"{path}: good\n")
-
-
-def test_the_command_exits_1_with_a_line_for_each_problem(tmp_path: Path, warned: Path) -> None:
-    bad = write(tmp_path / "bad.h5")
-    with h5py.File(bad, "r+") as file:
-        element("words", 35, 0x4000_001F)(file)
-    result = run(bad, warned)
-    assert result.exit_code == 1
-    lines = result.output.splitlines()
-    assert lines[0].startswith(f"{bad}: error: checksum: /primitives/RICH frames 8 to 15: the CRC-32 is 0x")
-    assert lines[0].endswith(" as written; copy the file again")
-    assert lines[1:] == [
-        f"{warned}: warning: extras: /: has the attribute 'owner', which is not of the format; "
-        "it is not read; leave it out",
-        f"{warned}: warning: zero: /primitives/RICH frame 11: first of 1 primitives with ID 0, which the L0 "
-        "processor discards; leave them out",
-        f"{warned}: good, 2 warnings",
-    ]
-
-
-def test_warnings_do_not_change_the_exit_code_unless_strict(warned: Path) -> None:
-    assert run(warned).exit_code == 0
-    strict = run(warned, "--strict")
-    assert (strict.exit_code, "good" in strict.output) == (1, False)
-    assert run(warned, "--json").exit_code == 0
-    assert run(warned, "--json", "--strict").exit_code == 1
-
-
-def test_the_command_prints_one_json_object_when_asked(tmp_path: Path, warned: Path) -> None:
-    path = write(tmp_path / "unknown.h5", detectors=["RICH"], experiment="na99")
-    result = run(path, warned, "--json")
-    shown = json.loads(result.output)
-    assert (result.exit_code, shown["errors"], shown["warnings"]) == (1, 1, 2)
-    (told,) = shown["files"][str(path)]
-    assert told == {
-        "check": "experiment",
-        "severity": "error",
-        "place": "attribute experiment",
-        "what": "is 'na99', known are na62",
-        "remedy": "give its profile with --experiment",
-    }
-
-
-def test_the_command_lists_its_checks_without_a_file() -> None:
-    result = run("--list")
-    assert result.exit_code == 0
-    lines = result.output.splitlines()
-    assert [line.split()[1] for line in lines] == [check.name for check in checks()]
-    assert all(line.endswith(check.asks) for line, check in zip(lines, checks(), strict=True))
-
-
-def test_wrong_arguments_exit_2(tmp_path: Path) -> None:
-    assert run().exit_code == 2
-    assert run(write(tmp_path / "good.h5"), "--lenient").exit_code == 2
-
-
-def test_a_profile_or_menu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "good.h5")
-    for option in ("--experiment", "--menu"):
-        assert isinstance(run(path, option, "nosuch").exception, CatalogueError)

@@ -78,7 +78,7 @@ def partial(path: Path) -> Iterator[Finding]:
 @FOREIGN.check("warning")
 def extras(group: h5py.Group, members: Collection[str]) -> Iterator[Finding]:
     """There is nothing that the format does not have: ktrig reads past it, and no checksum covers it."""
-    remedy = "it is not read; leave it out"
+    remedy = "leave it out"
     known = layout.ATTRIBUTES if group.name == "/" else ()
     for name in group.attrs:
         if name not in known:
@@ -161,7 +161,7 @@ def silent(place: str, _name: str, ids: IdCounts, _profile: Experiment | None) -
 def zero(place: str, _name: str, ids: IdCounts, _profile: Experiment | None) -> Iterator[Finding]:
     """No primitive has the ID 0: the L0 processor discards such."""
     if n := ids.counts[0]:
-        what = f"first of {n} primitives with ID 0, which the L0 processor discards"
+        what = f"first of {n} primitives with ID 0"
         yield f"{place} frame {ids.first_frame[0]}", what, "leave them out"
 
 

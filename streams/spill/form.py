@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -40,11 +41,13 @@ def readable(path: Path) -> Iterator[Finding]:
             yield FILE, f"is {what}", ANOTHER
             return
         with path.open("rb"):
-            pass
+            hdf5 = h5py.is_hdf5(path)
     except OSError as wrong:
-        yield FILE, str(wrong.strerror), "give a spill file that can be read"
+        # The text of h5py is of several lines.
+        what = os.strerror(wrong.errno) if wrong.errno else " ".join(str(wrong).split())
+        yield FILE, what, "give a spill file that can be read"
         return
-    if not h5py.is_hdf5(path):
+    if not hdf5:
         yield FILE, "is not an HDF5 file, or its beginning is damaged", ANOTHER
 
 
