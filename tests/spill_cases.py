@@ -1,8 +1,10 @@
-"""A small spill file, and ways of breaking it."""
+"""A small spill file, ways of breaking it, and a user who may not have it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from trigger.frames import Block, FrameStream
 N_FRAMES = 20
 GRID = 8
 RICH = "primitives/RICH"
+
+NOBODY = 65534
 
 Change = Callable[[h5py.File], None]
 
@@ -81,3 +85,14 @@ def with_checksums(change: Change) -> Change:
             file[f"{RICH}/crc32"][block] = block_crc32(words[part[0] : part[-1]], part - part[0])
 
     return changed
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Act as a user who may read nothing of ours, if we are root, who may read all."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    yield
+    if root:
+        os.seteuid(0)

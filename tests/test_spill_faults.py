@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import random
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from spill_cases import nobody
 
 from streams.catalogue import load_experiment
 from streams.spill import layout
@@ -28,8 +28,6 @@ N_FRAMES = 5
 GRID = 2
 CHUNK = 4
 """Elements in a chunk: with those of the format the tiny file would be of 300 kB."""
-
-NOBODY = 65534
 
 WORDS = "primitives/RICH/words"
 
@@ -300,17 +298,6 @@ def test_a_file_that_shrinks_while_it_is_validated_has_a_problem(
 
     monkeypatch.setattr(layout, "block_crc32", shrink)
     assert {problem.check for problem in validate(tiny)} & {"checksum", "readable", "offsets"}
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Act as a user who may read nothing of ours, if we are root, who may read all."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    yield
-    if root:
-        os.seteuid(0)
 
 
 def test_a_file_that_may_not_be_read_is_named(tiny: Path) -> None:

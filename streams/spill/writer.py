@@ -142,12 +142,16 @@ class SpillWriter:
             what = f"detector {wrong[0]!r} is not a name, or there twice" if wrong else "no detectors"
             raise SpillError(f"{self.path}: {what}; give different names without '/'")
 
-    def __enter__(self) -> SpillWriter:
+    def _check_path(self) -> None:
+        """Refuse to replace what is not ours. Raises OSError if it cannot be looked at."""
         if self.path.exists() and not self.path.is_file():
             raise SpillError(f"{self.path}: is there and is not a regular file; choose another name")
         if self.path.exists() and not _is_spill(self.path):
             raise SpillError(f"{self.path}: is there and is not a spill file; choose another name")
+
+    def __enter__(self) -> SpillWriter:
         try:
+            self._check_path()
             self._sink = Sink(self._partial)
         except BlockingIOError:
             raise SpillError(f"{self.path}: is being written by another process; wait for it") from None
