@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from spill_cases import nobody, write
 
-from streams.spill import sink
 from streams.spill.layout import SpillError
 from streams.spill.validate import validate
 
@@ -94,7 +93,7 @@ def test_a_disk_that_is_full_at_any_moment_leaves_what_was_there(
     before = path.read_bytes()
     whole = getattr(os, call)
     for nth in range(first, 1000):
-        monkeypatch.setattr(sink.os, call, failing_at(nth, whole))
+        monkeypatch.setattr(os, call, failing_at(nth, whole))
         try:
             write(path)
         except SpillError as wrong:

@@ -75,9 +75,9 @@ _CHECKS: Final[dict[str, Check]] = {}
 
 
 def checks() -> list[Check]:
-    """Return all that are registered, in the order of the parts of a file."""
+    """Return all that are registered: by part of the file, errors first, then by name."""
     parts = get_args(Part)
-    return sorted(_CHECKS.values(), key=lambda check: parts.index(check.part))
+    return sorted(_CHECKS.values(), key=lambda check: (parts.index(check.part), check.severity, check.name))
 
 
 class Scope(Generic[Seen]):
