@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +213,55 @@ def test_a_huge_length_is_named_before_memory_is_taken_for_it(
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def sparse(file: h5py.File, name: str, n: int) -> None:
+    """Replace an array by one of `n` zeros, which the file has, although the disk takes no space for them."""
+    del file[f"primitives/RICH/{name}"]
+    storage = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    storage.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    storage.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    kind = h5py.h5t.py_create(np.dtype(layout.COLUMNS[name]))
+    h5py.h5d.create(file["primitives/RICH"].id, name.encode(), kind, h5py.h5s.create_simple((n,)), storage)
+
+
+def long_block(file: h5py.File) -> None:
+    sparse(file, "words", 1 << 30)
+    file["primitives/RICH/offsets"][N_FRAMES] = 1 << 30
+
+
+def many_blocks(file: h5py.File) -> None:
+    sparse(file, "crc32", 1 << 30)
+    sparse(file, "offsets", (1 << 30) + 1)
+    file[WORDS].resize((0,))
+    file.attrs.update({"n_frames": 1 << 30, "block_frames": 1})
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Let this process take no more than 1 GiB above what it has."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30), limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def test_a_block_for_which_there_is_no_memory_is_named(tiny: Path) -> None:
+    changed(tiny, long_block)
+    with little_memory():
+        with SpillReader(tiny) as reader:
+            wrong = outcome(lambda _: reader.read_block(N_FRAMES - 1, 1), tiny)
+        told = [str(problem) for problem in validate(tiny)]
+    assert "RICH/words: cannot be read (Unable to allocate" in str(wrong)
+    assert any("RICH/words: cannot be read (Unable to allocate" in what for what in told)
+
+
+def test_checksums_for_which_there_is_no_memory_are_named(tiny: Path) -> None:
+    changed(tiny, many_blocks)
+    with little_memory():
+        wrong = outcome(content, tiny)
+    assert "RICH/crc32: cannot be read (Unable to allocate" in str(wrong)
 
 
 @pytest.mark.parametrize("place", ["primitives", "primitives/RICH", WORDS])

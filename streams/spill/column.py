@@ -14,8 +14,20 @@ from numpy.typing import NDArray
 from streams.spill import form
 from streams.spill.problem import BadSpillError, refuse
 
-HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError)
-"""What h5py raises when a file is damaged; which one depends on the place of the damage."""
+HDF5_ERRORS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What h5py raises when a file is damaged; which one depends on the place of the damage.
+
+And what numpy raises if there is no memory for what the file holds.
+"""
 
 
 @contextmanager
@@ -24,8 +36,13 @@ def hdf5_errors(source: str, place: str) -> Iterator[None]:
     try:
         yield
     except HDF5_ERRORS as wrong:
-        what = f"cannot be read ({' '.join(str(wrong).split())})"
-        raise BadSpillError(source, form.unreadable(place, what, "copy or write the file again")) from None
+        raise unreadable(source, place, wrong) from None
+
+
+def unreadable(source: str, place: str, wrong: Exception) -> BadSpillError:
+    """Make the error about `place` in the file `source` of what went wrong there."""
+    what = f"cannot be read ({' '.join(str(wrong).split())})"
+    return BadSpillError(source, form.unreadable(place, what, "copy or write the file again"))
 
 
 def _member(parent: h5py.Group, name: str) -> Any:
@@ -38,7 +55,7 @@ def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
     place = f"{parent.name.rstrip('/')}/{name}"
     with hdf5_errors(source, place):
         group = _member(parent, name)
-    refuse(source, form.groups(place, group))
+    refuse(source, form.GROUP.problems(place, group))
     return group
 
 
@@ -46,7 +63,7 @@ def detector_names(group: h5py.Group, source: str) -> list[str]:
     """Return the names in `/primitives`, in the order of writing. Raises BadSpillError if one cannot be shown."""
     with hdf5_errors(source, group.name):
         names = [str(name) for name in group]
-    refuse(source, form.names(names))
+    refuse(source, form.NAMES.problems(names))
     return names
 
 
@@ -64,7 +81,7 @@ class Column:
         self._dtype = np.dtype(dtype)
         with hdf5_errors(source, self.place):
             dataset = _member(group, name)
-            problems = [*form.arrays(self.place, dataset, self._dtype)]
+            problems = [*form.ARRAY.problems(self.place, dataset, self._dtype)]
         refuse(source, problems)
         with hdf5_errors(source, self.place):
             # Made once: making them takes longer than reading a short run.
@@ -72,6 +89,13 @@ class Column:
             self._type = h5t.py_create(self._dtype)
             self.length = int(dataset.shape[0])
             self.chunk: int | None = dataset.chunks[0] if dataset.chunks else None
+
+    def room(self, length: int) -> NDArray[Any]:
+        """Make an array for `length` of its elements. Raises BadSpillError if there is no memory for it."""
+        try:
+            return np.empty(length, self._dtype)
+        except MemoryError as wrong:
+            raise unreadable(self._source, self.place, wrong) from None
 
     def read(self, first: int, out: NDArray[Any]) -> None:
         """Fill `out` (contiguous, of this column's type) from element `first` on; it must fit the column."""
@@ -83,7 +107,7 @@ class Column:
 
     def value(self, index: int) -> int:
         """Return one element."""
-        out = np.empty(1, self._dtype)
+        out = self.room(1)
         self.read(index, out)
         return int(out[0])
 
@@ -91,11 +115,12 @@ class Column:
 class Buffer:
     """An array that grows to the largest length asked of it."""
 
-    def __init__(self, dtype: type[Any]) -> None:
-        self._array = np.empty(0, dtype)
+    def __init__(self, column: Column) -> None:
+        self._column = column
+        self._array = column.room(0)
 
     def of(self, length: int) -> NDArray[Any]:
         """Return its first `length` elements."""
         if length > len(self._array):
-            self._array = np.empty(length + length // 4, self._array.dtype)
+            self._array = self._column.room(length + length // 4)
         return self._array[:length]

@@ -65,6 +65,7 @@ PATH: Final[Scope[[Path]]] = Scope("file")
 FOREIGN: Final[Scope[[h5py.Group, Collection[str]]]] = Scope("spill")
 SPILL: Final[Scope[[Spill]]] = Scope("spill")
 ARRAY: Final[Scope[[str, str, int | None]]] = Scope("detector")
+WORDS: Final[Scope[[str, int, SpillHeader]]] = Scope("detector")
 IDS: Final[Scope[[str, str, IdCounts, Experiment | None]]] = Scope("primitives")
 
 
@@ -135,10 +136,10 @@ def menu(spill: Spill) -> Iterator[Finding]:
         return
     lines: dict[str, list[str]] = {}
     for line in activity(menu, profile, spill.detectors):
-        for what in (f"inactive: {line.reason}",) if not line.active else line.unapplied:
+        for what in (f"inactive, {line.reason}",) if not line.active else line.unapplied:
             lines.setdefault(what, []).append(line.name)
     for what, names in lines.items():
-        yield f"menu {menu.name}", f"{', '.join(names)} {what}", "add the detector, or give another menu"
+        yield f"menu {menu.name}", f"{', '.join(names)}: {what}", "add the detector, or give another menu"
 
 
 @ARRAY.check("warning")
@@ -150,10 +151,10 @@ def chunks(place: str, name: str, chunk: int | None) -> Iterator[Finding]:
         yield f"{place}/{name}", f"has {found}, not chunks of {wanted}", "write the file with ktrig's writer"
 
 
-@IDS.check("warning")
-def silent(place: str, _name: str, ids: IdCounts, _profile: Experiment | None) -> Iterator[Finding]:
-    """Each detector has primitives: lines that require one without never fire."""
-    if not ids.counts.any():
+@WORDS.check("warning")
+def silent(place: str, n_words: int, header: SpillHeader) -> Iterator[Finding]:
+    """Each detector has primitives, if there are frames: lines that require one without never fire."""
+    if n_words == 0 and header.n_frames > 0:
         yield place, "has no primitives", "nothing to do if the detector was off"
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-
-import numpy as np
+from typing import NamedTuple
 
 from streams.spill import form, layout
 from streams.spill.column import Buffer, Column
@@ -13,12 +12,11 @@ from streams.spill.problem import Problem, refuse
 from trigger.frames import FrameStream
 
 
-class Buffers:
+class Buffers(NamedTuple):
     """Room for one block of a detector."""
 
-    def __init__(self) -> None:
-        self.offsets = Buffer(np.int64)
-        self.words = Buffer(np.uint32)
+    offsets: Buffer
+    words: Buffer
 
 
 class DetectorArrays:
@@ -30,14 +28,19 @@ class DetectorArrays:
         self.offsets, self.words, self.crc32 = (columns[name] for name in layout.COLUMNS)
         self._source = source
 
-    def problems(self, header: SpillHeader) -> Iterator[Problem]:
-        """Yield what keeps them from being those of a spill with this header."""
+    def length_problems(self, header: SpillHeader) -> Iterator[Problem]:
+        """Yield what is wrong with the lengths for a spill with this header."""
         found = {name: column.length for name, column in self.columns.items()}
-        problems = [*form.lengths(self.place, found, header)]
-        yield from problems
-        if not problems:
-            ends = self.offsets.value(0), self.offsets.value(header.n_frames)
-            yield from form.ends(self.place, ends, self.words.length)
+        return form.LENGTHS.problems(self.place, found, header)
+
+    def end_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the first and last offset, if there are any: see `length_problems`."""
+        ends = self.offsets.value(0), self.offsets.value(self.offsets.length - 1)
+        return form.ENDS.problems(self.place, ends, self.words.length)
+
+    def buffers(self) -> Buffers:
+        """Make room for a block, of any size."""
+        return Buffers(Buffer(self.offsets), Buffer(self.words))
 
     def read(self, first_frame: int, n_frames: int, buffers: Buffers) -> FrameStream:
         """Read a run of frames into the buffers; its offsets are counted from 0 and may still fall inside.
@@ -48,7 +51,7 @@ class DetectorArrays:
         self.offsets.read(first_frame, offsets)
         first, stop = int(offsets[0]), int(offsets[-1])
         if not 0 <= first <= stop <= self.words.length:
-            refuse(self._source, form.offsets(self.place, first_frame, offsets, self.words.length))
+            refuse(self._source, form.OFFSETS.problems(self.place, first_frame, offsets, self.words.length))
         words = buffers.words.of(stop - first)
         self.words.read(first, words)
         offsets -= first

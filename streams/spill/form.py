@@ -22,11 +22,14 @@ HEADER: Final[Scope[[Mapping[str, Any]]]] = Scope("header")
 GROUP: Final[Scope[[str, object]]] = Scope("spill")
 NAMES: Final[Scope[[Sequence[str]]]] = Scope("spill")
 ARRAY: Final[Scope[[str, object, np.dtype[Any]]]] = Scope("detector")
-ARRAYS: Final[Scope[[str, Mapping[str, int], SpillHeader]]] = Scope("detector")
+LENGTHS: Final[Scope[[str, Mapping[str, int], SpillHeader]]] = Scope("detector")
 ENDS: Final[Scope[[str, tuple[int, int], int]]] = Scope("detector")
 OFFSETS: Final[Scope[[str, int, Offsets, int]]] = Scope("block")
 CHECKSUM: Final[Scope[[str, FrameStream, int]]] = Scope("block")
-ORDER: Final[Scope[[str, FrameStream]]] = Scope("block")
+STREAM: Final[Scope[[str, FrameStream]]] = Scope("block")
+
+# Who opens or reads a part makes all checks of its scope, with `Scope.problems`. The reader does so for a block only
+# when a quick look says that it is bad.
 
 REWRITE: Final = "write the file again"
 COPY: Final = "copy the file again"
@@ -53,7 +56,7 @@ def readable(path: Path) -> Iterator[Finding]:
 
 def unreadable(place: str, what: str, remedy: str) -> Problem:
     """Make the problem that `readable` has with a part of the file."""
-    return Problem("readable", "error", place, what, remedy)
+    return Problem(readable.__name__, "error", place, what, remedy)
 
 
 @HEADER.check()
@@ -108,7 +111,7 @@ def arrays(place: str, dataset: object, dtype: np.dtype[Any]) -> Iterator[Findin
         yield place, f"says that it has {dataset.shape[0]} elements, but the file does not hold them", REWRITE
 
 
-@ARRAYS.check()
+@LENGTHS.check()
 def lengths(place: str, found: Mapping[str, int], header: SpillHeader) -> Iterator[Finding]:
     """There is one offset more than frames, and one checksum for each block."""
     for name, wanted in ((layout.OFFSETS, header.n_frames + 1), (layout.CRC32, header.n_blocks)):
@@ -145,7 +148,7 @@ def checksum(place: str, stream: FrameStream, crc32: int) -> Iterator[Finding]:
         yield frames, f"the CRC-32 is {found:#010x}, not {crc32:#010x} as written", COPY
 
 
-@ORDER.check()
+@STREAM.check()
 def order(place: str, stream: FrameStream) -> Iterator[Finding]:
     """Inside a frame no time is earlier than the one before it: the L0 processor relies on it."""
     try:

@@ -8,15 +8,15 @@ from pathlib import Path
 from types import TracebackType
 
 import h5py
-import numpy as np
 
 from streams.spill import form, layout
 from streams.spill.column import Column, detector_names, hdf5_errors, open_group
-from streams.spill.detector import Buffers, DetectorArrays
+from streams.spill.detector import DetectorArrays
 from streams.spill.layout import SpillError, SpillHeader
 from streams.spill.problem import FILE, BadSpillError, refuse
 from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES, Block, FrameStream
+from trigger.order import well_formed
 
 
 def open_file(path: Path) -> h5py.File:
@@ -24,7 +24,7 @@ def open_file(path: Path) -> h5py.File:
     if path == Path():
         what = "the name of the spill file is empty, or '.'"
         raise BadSpillError("", form.unreadable(FILE, what, form.ANOTHER))
-    refuse(str(path), form.readable(path))
+    refuse(str(path), form.PATH.problems(path))
     try:
         # No chunk cache: a read then goes from the file to the caller's buffer at once. No lock: a writer
         # never touches a file under its final name.
@@ -44,11 +44,12 @@ class _Detector:
         self._place = group.name
         columns = {name: Column(group, name, dtype, source) for name, dtype in layout.COLUMNS.items()}
         self.arrays = DetectorArrays(self._place, columns, source)
-        refuse(source, self.arrays.problems(header))
-        self._crc32 = np.empty(header.n_blocks, np.uint32)
+        refuse(source, self.arrays.length_problems(header))
+        refuse(source, self.arrays.end_problems())
+        self._crc32 = self.arrays.crc32.room(header.n_blocks)
         self.arrays.crc32.read(0, self._crc32)
         self._block_frames = header.block_frames
-        self._ring = [Buffers() for _ in range(buffers + 1)]
+        self._ring = [self.arrays.buffers() for _ in range(buffers + 1)]
         self._n_frames = header.n_frames
 
     def end_time(self, frame: int, end: int, check_crc: bool) -> int:
@@ -71,7 +72,8 @@ class _Detector:
         stream = self.arrays.read(first_frame, n_frames, self._ring[slot])
         if check_crc:
             self._check_crc(stream)
-        refuse(self._source, form.order(self._place, stream))
+        if not well_formed(stream.offsets, stream.words):
+            refuse(self._source, form.STREAM.problems(self._place, stream))
         return stream
 
     def _check_crc(self, stream: FrameStream) -> None:
@@ -82,7 +84,8 @@ class _Detector:
             words = stream.words[offsets[0] : offsets[-1]]
             block = FrameStream(first_frame, offsets - offsets[0], words)
             crc32 = int(self._crc32[first_frame // self._block_frames])
-            refuse(self._source, form.checksum(self._place, block, crc32))
+            if layout.block_crc32(words, block.offsets) != crc32:
+                refuse(self._source, form.CHECKSUM.problems(self._place, block, crc32))
 
 
 class SpillReader:

@@ -16,7 +16,7 @@ from streams import catalogue
 from streams.spill import content, form, layout
 from streams.spill.column import Column, detector_names, hdf5_errors, open_group
 from streams.spill.content import Given, IdCounts, Spill
-from streams.spill.detector import Buffers, DetectorArrays
+from streams.spill.detector import DetectorArrays
 from streams.spill.layout import SpillHeader
 from streams.spill.problem import FILE, BadSpillError, Problem
 from streams.spill.reader import open_file
@@ -102,12 +102,14 @@ class _Detector:
                 yield from content.ARRAY.problems(group.name, name, column.chunk)
 
     def _arrays(self, arrays: DetectorArrays) -> Iterator[Problem]:
-        problems = [*arrays.problems(self._header)]
-        yield from problems
-        if any(problem.check == form.lengths.__name__ for problem in problems):
+        lengths = [*arrays.length_problems(self._header)]
+        yield from lengths
+        if lengths:
             return
+        yield from arrays.end_problems()
+        yield from content.WORDS.problems(arrays.place, arrays.words.length, self._header)
         ids = IdCounts()
-        buffers = Buffers()
+        buffers = arrays.buffers()
         for block, first in enumerate(range(0, self._header.n_frames, self._header.block_frames)):
             n_frames = min(self._header.block_frames, self._header.n_frames - first)
             try:
@@ -116,14 +118,15 @@ class _Detector:
             except BadSpillError as wrong:
                 yield wrong.problem
                 continue
-            yield from self._block(arrays.place, stream, crc32, ids)
-        if self._header.n_frames:
-            yield from content.IDS.problems(arrays.place, self._name, ids, self._profile)
+            damage = [*_damage(arrays.place, stream, crc32)]
+            yield from damage
+            if not damage:
+                yield from form.STREAM.problems(arrays.place, stream)
+                ids.add(stream)
+        yield from content.IDS.problems(arrays.place, self._name, ids, self._profile)
 
-    def _block(self, place: str, stream: FrameStream, crc32: int, ids: IdCounts) -> Iterator[Problem]:
-        falls = [*form.offsets(place, stream.first_frame, stream.offsets, len(stream.words))]
-        yield from falls
-        if not falls:
-            yield from form.checksum(place, stream, crc32)
-            yield from form.order(place, stream)
-            ids.add(stream)
+
+def _damage(place: str, stream: FrameStream, crc32: int) -> Iterator[Problem]:
+    """Yield what says that a block is not as it was written: whatever else is wrong with it would only follow."""
+    falls = [*form.OFFSETS.problems(place, stream.first_frame, stream.offsets, len(stream.words))]
+    yield from falls or form.CHECKSUM.problems(place, stream, crc32)
