@@ -94,6 +94,10 @@ BREAKAGES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "no frames": (no_frames, [("empty", "attribute n_frames")]),
     "an attribute too many": (attribute("owner", "me"), [("extras", "/")]),
+    "an attribute of an array": (
+        lambda file: file[f"{RICH}/words"].attrs.create("unit", "LSB"),
+        [("extras", f"/{RICH}/words")],
+    ),
     "a member too many": (
         both(
             lambda file: file.create_group("hits"),

@@ -45,7 +45,7 @@ def unreadable(source: str, place: str, wrong: Exception) -> BadSpillError:
     return BadSpillError(source, form.unreadable(place, what, "copy or write the file again"))
 
 
-def _member(parent: h5py.Group, name: str) -> Any:
+def member(parent: h5py.Group, name: str) -> Any:
     """Return a member; None if there is none or it is a link, which could lead to any file, or to a pipe."""
     return parent[name] if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
 
@@ -54,7 +54,7 @@ def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
     """Return the group `name`. Raises BadSpillError if it is not there or is something else."""
     place = f"{parent.name.rstrip('/')}/{name}"
     with hdf5_errors(source, place):
-        group = _member(parent, name)
+        group = member(parent, name)
     refuse(source, form.GROUP.problems(place, group))
     return group
 
@@ -80,7 +80,7 @@ class Column:
         self._source = source
         self._dtype = np.dtype(dtype)
         with hdf5_errors(source, self.place):
-            dataset = _member(group, name)
+            dataset = member(group, name)
             problems = [*form.ARRAY.problems(self.place, dataset, self._dtype)]
         refuse(source, problems)
         with hdf5_errors(source, self.place):

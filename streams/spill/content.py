@@ -13,6 +13,7 @@ import numpy as np
 from streams import catalogue
 from streams.spill import layout
 from streams.spill.bits import unnamed_bits, unnamed_text
+from streams.spill.column import member
 from streams.spill.layout import PRIMITIVES, SpillHeader
 from streams.spill.problem import FILE, Finding, Scope
 from trigger.activity import activity
@@ -79,14 +80,15 @@ def partial(path: Path) -> Iterator[Finding]:
 @FOREIGN.check("warning")
 def extras(group: h5py.Group, members: Collection[str]) -> Iterator[Finding]:
     """There is nothing that the format does not have: ktrig reads past it, and no checksum covers it."""
-    remedy = "leave it out"
     known = layout.ATTRIBUTES if group.name == "/" else ()
-    for name in group.attrs:
-        if name not in known:
-            yield group.name, f"has the attribute {name!r}, which is not of the format", remedy
+    arrays = [item for name in members if isinstance(item := member(group, name), h5py.Dataset)]
+    for item in (group, *arrays):
+        for name in item.attrs:
+            if name not in known:
+                yield item.name, f"has the attribute {name!r}, which is not of the format", "leave it out"
     for name in group:
         if name not in members:
-            yield group.name, f"has the member {name!r}, which is not of the format", remedy
+            yield group.name, f"has the member {name!r}, which is not of the format", "leave it out"
 
 
 @SPILL.check()
