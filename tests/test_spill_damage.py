@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from spill_cases import attribute, length
 
 from streams.spill.layout import SpillError
 from streams.spill.reader import SpillReader
@@ -87,31 +88,23 @@ def replace(name: str, **options: Any) -> Callable[[h5py.File], None]:
     return change
 
 
-def set_attribute(name: str, value: Any) -> Callable[[h5py.File], None]:
-    return lambda file: file.attrs.create(name, value)
-
-
-def resize(name: str, length: int) -> Callable[[h5py.File], None]:
-    return lambda file: file[name].resize((length,))
-
-
 WORDS = "primitives/RICH/words"
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (set_attribute("format", b"other"), "is not a ktrig spill file"),
+        (attribute("format", b"other"), "is not a ktrig spill file"),
         (lambda f: f.attrs.pop("format"), "is not a ktrig spill file"),
-        (set_attribute("version", 2), "has format version 2; this ktrig reads version 1"),
+        (attribute("version", 2), "has format version 2; this ktrig reads version 1"),
         (lambda f: f.attrs.pop("n_frames"), "attribute n_frames: is missing"),
-        (set_attribute("run", "x"), "attribute run: is 'x', but must be a whole number"),
-        (set_attribute("run", [1, 2]), "attribute run: is array"),
-        (set_attribute("block_frames", 0), "attribute block_frames: is 0, .* at least 1"),
-        (set_attribute("simulated", 1.0), "attribute simulated: is 1.0"),
-        (set_attribute("provenance", "{"), "attribute provenance: is not JSON"),
-        (set_attribute("n_frames", N_FRAMES - 1), "offsets: has 22 elements, not 21"),
-        (set_attribute("n_frames", 2**62), "offsets: has 22 elements, not 4611686018427387905"),
+        (attribute("run", "x"), "attribute run: is 'x', but must be a whole number"),
+        (attribute("run", [1, 2]), "attribute run: is array"),
+        (attribute("block_frames", 0), "attribute block_frames: is 0, .* at least 1"),
+        (attribute("simulated", 1.0), "attribute simulated: is 1.0"),
+        (attribute("provenance", "{"), "attribute provenance: is not JSON"),
+        (attribute("n_frames", N_FRAMES - 1), "offsets: has 22 elements, not 21"),
+        (attribute("n_frames", 2**62), "offsets: has 22 elements, not 4611686018427387905"),
         (lambda f: f.pop("primitives"), "/primitives: is not a group, or not there"),
         (lambda f: f.pop(WORDS), "/primitives/RICH/words: is not an array, or not there"),
         (replace("primitives/RICH", data=1), "/primitives/RICH: is not a group"),
@@ -119,8 +112,8 @@ WORDS = "primitives/RICH/words"
         (replace(WORDS, data=np.zeros((2, 2), np.uint32)), "words: is uint32"),
         (replace(WORDS, data=np.zeros(300, np.uint32), compression="gzip"), "is compressed"),
         (replace(WORDS, shape=(2**40,), dtype=np.uint32, chunks=(8,)), "the file does not hold them"),
-        (resize(WORDS, 299), "runs from 0 to 300, not from 0 to the 299 words"),
-        (resize("primitives/RICH/crc32", 2), "crc32: has 2 elements, not 3"),
+        (length("words", 299), "runs from 0 to 300, not from 0 to the 299 words"),
+        (length("crc32", 2), "crc32: has 2 elements, not 3"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_does_not_open(

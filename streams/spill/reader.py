@@ -32,7 +32,7 @@ def open_file(path: Path) -> h5py.File:
     except OSError as wrong:
         what = f"is damaged ({' '.join(str(wrong).split())})"
         if "truncated file" in what:
-            what = "is cut short"
+            what = f"is cut short ({path.stat().st_size} bytes are left)"
         raise BadSpillError(str(path), form.unreadable(FILE, what, "copy it again")) from None
 
 
