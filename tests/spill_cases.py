@@ -90,9 +90,10 @@ def with_checksums(change: Change) -> Change:
 @contextmanager
 def nobody() -> Iterator[None]:
     """Act as a user who may read nothing of ours, if we are root, who may read all."""
-    root = os.geteuid() == 0
-    if root:
+    user = os.geteuid()
+    if user == 0:
         os.seteuid(NOBODY)
-    yield
-    if root:
-        os.seteuid(0)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
