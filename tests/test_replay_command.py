@@ -190,14 +190,14 @@ def with_an_unknown_detector(path: Path) -> None:
         file.move("primitives/RICH", "primitives/RYCH")
 
 
-UNSORTED = "/primitives/RICH: frame .*: words are not sorted by time; write the file again"
+UNSORTED = "/primitives/RICH frame .*: words are not sorted by time; write the file again"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (unsorted, UNSORTED),
-        (flipped, "/primitives/CHOD: block 2 .* does not agree with its checksum; copy the file again"),
+        (flipped, "/primitives/CHOD frames .*: the CRC-32 is .* as written; copy the file again"),
         (cut_short, "is cut short"),
         (foreign, "is not a ktrig spill file"),
         (Path.unlink, "No such file or directory"),

@@ -15,6 +15,7 @@ from streams import catalogue
 from streams.cli.output import output_option
 from streams.formats import na62_primitives
 from streams.formats.na62_primitives import Primitives
+from streams.spill.bits import unnamed_bits, unnamed_text
 from streams.spill.writer import SpillWriter
 from trigger.clock import seconds
 from trigger.errors import KtrigError
@@ -127,7 +128,6 @@ def _source(detector: Detector, file: str, primitives: Primitives) -> dict[str, 
     times = primitives.times_lsb
     ids = primitives.ids[primitives.ids >> CALIBRATION_BIT == 0]
     set_bits = int(np.bitwise_or.reduce(ids, initial=0))
-    unnamed = set(range(FIRED_BIT)) - set(detector.bits.values())
     return {
         "detector": detector.name,
         "file": Path(file).name,
@@ -137,7 +137,7 @@ def _source(detector: Detector, file: str, primitives: Primitives) -> dict[str, 
         "last_s": seconds(int(times.max())),
         "id_0_discarded": primitives.discarded,
         "out_of_order": primitives.steps_back,
-        "bits_without_name": [bit for bit in sorted(unnamed) if set_bits >> bit & 1],
+        "bits_without_name": [bit for bit in unnamed_bits(set_bits, detector) if bit != FIRED_BIT],
         "lack_bit_14": float(np.mean(ids >> FIRED_BIT & 1 == 0)) if len(ids) else 0.0,
     }
 
@@ -170,22 +170,8 @@ def _misfits(source: dict[str, Any], experiment: str) -> list[str]:
     misfits = []
     bits, lack = source["bits_without_name"], source["lack_bit_14"]
     if bits:
-        are, have = ("is", "has") if len(bits) == 1 else ("are", "have")
-        misfits.append(
-            f"bit{'s' * (len(bits) > 1)} {_ranges(bits)} {are} set and {have} no name in {experiment}"
-        )
+        misfits.append(unnamed_text(bits, experiment))
     if lack:
         percent = f"{lack:.0%}" if lack >= 0.01 else "under 1%"
         misfits.append(f"{percent} lack bit {FIRED_BIT}")
     return misfits
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Write rising numbers as 0, 2, 8-13."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

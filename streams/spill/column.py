@@ -11,41 +11,59 @@ import numpy as np
 from h5py import h5s, h5t
 from numpy.typing import NDArray
 
-from streams.spill.layout import SpillError
+from streams.spill import form
+from streams.spill.problem import BadSpillError, refuse
 
-HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError)
-"""What h5py raises when a file is damaged; which one depends on the place of the damage."""
+HDF5_ERRORS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
+"""What h5py raises when a file is damaged; which one depends on the place of the damage.
+
+And what numpy raises if there is no memory for what the file holds.
+"""
 
 
 @contextmanager
 def hdf5_errors(source: str, place: str) -> Iterator[None]:
-    """Turn errors of h5py into SpillError about `place` in the file `source`."""
+    """Turn errors of h5py into BadSpillError about `place` in the file `source`."""
     try:
         yield
     except HDF5_ERRORS as wrong:
-        reason = " ".join(str(wrong).split())
-        raise SpillError(
-            f"{source}: {place} cannot be read ({reason}); copy or write the file again"
-        ) from None
+        raise unreadable(source, place, wrong) from None
+
+
+def unreadable(source: str, place: str, wrong: Exception) -> BadSpillError:
+    """Make the error about `place` in the file `source` of what went wrong there."""
+    what = f"cannot be read ({' '.join(str(wrong).split())})"
+    return BadSpillError(source, form.unreadable(place, what, "copy or write the file again"))
+
+
+def member(parent: h5py.Group, name: str) -> Any:
+    """Return a member; None if there is none or it is a link, which could lead to any file, or to a pipe."""
+    return parent[name] if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
 
 
 def open_group(parent: h5py.Group, name: str, source: str) -> h5py.Group:
-    """Return the group `name`. Raises SpillError if it is not there or is something else."""
+    """Return the group `name`. Raises BadSpillError if it is not there or is something else."""
     place = f"{parent.name.rstrip('/')}/{name}"
     with hdf5_errors(source, place):
-        group = parent.get(name)
-    if not isinstance(group, h5py.Group):
-        raise SpillError(f"{source}: there is no group {place}; write the file again")
+        group = member(parent, name)
+    refuse(source, form.GROUP.problems(place, group))
     return group
 
 
 def detector_names(group: h5py.Group, source: str) -> list[str]:
-    """Return the names in `/primitives`, in the order of writing. Raises SpillError if one cannot be shown."""
+    """Return the names in `/primitives`, in the order of writing. Raises BadSpillError if one cannot be shown."""
     with hdf5_errors(source, group.name):
         names = [str(name) for name in group]
-    for name in names:
-        if not name.isprintable():
-            raise SpillError(f"{source}: {group.name} has the name {name!r}; rename that detector")
+    refuse(source, form.NAMES.problems(names))
     return names
 
 
@@ -53,7 +71,8 @@ class Column:
     """A one-dimensional array of a known type, chunked or not, not compressed, all of it inside the file.
 
     Because of this a stated length cannot exceed the size of the file, and an array may be allocated for it.
-    Raises SpillError if the array is missing or of another kind.
+    chunk: elements in a chunk, None if it has no chunks. Raises BadSpillError if the array is missing or of
+    another kind.
     """
 
     def __init__(self, group: h5py.Group, name: str, dtype: type[Any], source: str) -> None:
@@ -61,27 +80,22 @@ class Column:
         self._source = source
         self._dtype = np.dtype(dtype)
         with hdf5_errors(source, self.place):
-            dataset = group.get(name)
-            problem = self._problem(dataset)
-            if problem is None:
-                # Made once: making them takes longer than reading a short run.
-                self._id, self._space = dataset.id, dataset.id.get_space()
-                self._type = h5t.py_create(self._dtype)
-                self.length = int(dataset.shape[0])
-        if problem is not None:
-            raise SpillError(f"{source}: {self.place} {problem}; write the file again")
+            dataset = member(group, name)
+            problems = [*form.ARRAY.problems(self.place, dataset, self._dtype)]
+        refuse(source, problems)
+        with hdf5_errors(source, self.place):
+            # Made once: making them takes longer than reading a short run.
+            self._id, self._space = dataset.id, dataset.id.get_space()
+            self._type = h5t.py_create(self._dtype)
+            self.length = int(dataset.shape[0])
+            self.chunk: int | None = dataset.chunks[0] if dataset.chunks else None
 
-    def _problem(self, dataset: Any) -> str | None:
-        if not isinstance(dataset, h5py.Dataset):
-            return "is missing"
-        if dataset.ndim != 1 or dataset.dtype != self._dtype:
-            return f"is {dataset.dtype}{list(dataset.shape)}, not {self._dtype}[n]"
-        properties = dataset.id.get_create_plist()
-        if properties.get_nfilters() or properties.get_layout() == h5py.h5d.VIRTUAL:
-            return "is compressed or virtual; it must be plain"
-        if properties.get_external_count() or dataset.id.get_storage_size() < dataset.nbytes:
-            return f"says that it has {dataset.shape[0]} elements, but the file does not hold them"
-        return None
+    def room(self, length: int) -> NDArray[Any]:
+        """Make an array for `length` of its elements. Raises BadSpillError if there is no memory for it."""
+        try:
+            return np.empty(length, self._dtype)
+        except MemoryError as wrong:
+            raise unreadable(self._source, self.place, wrong) from None
 
     def read(self, first: int, out: NDArray[Any]) -> None:
         """Fill `out` (contiguous, of this column's type) from element `first` on; it must fit the column."""
@@ -93,7 +107,7 @@ class Column:
 
     def value(self, index: int) -> int:
         """Return one element."""
-        out = np.empty(1, self._dtype)
+        out = self.room(1)
         self.read(index, out)
         return int(out[0])
 
@@ -101,14 +115,15 @@ class Column:
 class Buffer:
     """An array that grows to the largest length asked of it; or a new one each time, if it is not used again."""
 
-    def __init__(self, dtype: type[Any], again: bool = True) -> None:
-        self._array = np.empty(0, dtype)
+    def __init__(self, column: Column, again: bool = True) -> None:
+        self._column = column
+        self._array = column.room(0)
         self._again = again
 
     def of(self, length: int) -> NDArray[Any]:
         """Return its first `length` elements."""
         if not self._again:
-            return np.empty(length, self._array.dtype)
+            return self._column.room(length)
         if length > len(self._array):
-            self._array = np.empty(length + length // 4, self._array.dtype)
+            self._array = self._column.room(length + length // 4)
         return self._array[:length]

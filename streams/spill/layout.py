@@ -35,12 +35,14 @@ COLUMNS: Final[dict[str, type[Any]]] = {OFFSETS: np.int64, WORDS: np.uint32, CRC
 
 WORDS_CHUNK: Final = 65_536
 """Words in a chunk, 256 KiB: about a block of a 10 MHz detector. A quarter of it reads 15% slower."""
-OFFSETS_CHUNK: Final = 8 * BLOCK_FRAMES
-CRC32_CHUNK: Final = 1024
+CHUNKS: Final = {OFFSETS: 8 * BLOCK_FRAMES, WORDS: WORDS_CHUNK, CRC32: 1024}
+"""Elements in a chunk of each array."""
 
 _INT64_MAX: Final = 2**63 - 1
 _INTEGERS: Final = ("run", "burst", "sob_unix_ns", "n_frames", "block_frames")
 _TEXTS: Final = ("experiment", "provenance")
+ATTRIBUTES: Final = ("format", "version", *_TEXTS, *_INTEGERS, "simulated")
+"""Attributes of the root."""
 
 
 class SpillError(KtrigError):
@@ -89,11 +91,8 @@ class SpillHeader:
         return attributes
 
     @classmethod
-    def from_attributes(cls, attributes: Mapping[str, Any], source: str) -> SpillHeader:
-        """Read the root attributes of the file `source`. Raises SpillError that names the first wrong one."""
-        for name, what in attribute_problems(attributes):
-            where = "" if name in ("format", "version") else f"attribute {name} "
-            raise SpillError(f"{source}: {where}{what}")
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> SpillHeader:
+        """Make it of the root attributes of a file, with which `attribute_problems` finds nothing wrong."""
         return cls(
             experiment=attribute_text(attributes["experiment"]),
             **{name: int(attributes[name]) for name in _INTEGERS},
@@ -103,23 +102,10 @@ class SpillHeader:
 
 
 def attribute_problems(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (attribute, what is wrong and what to do) of the root attributes of a file.
-
-    Stops after a wrong format or version, because the rest then has no known meaning.
-    """
-    if attribute_text(attributes.get("format")) != FORMAT:
-        yield "format", "is not a ktrig spill file (its attribute format does not say so); give a spill file"
-        return
-    version = attributes.get("version")
-    if not isinstance(version, np.integer) or version != VERSION:
-        yield (
-            "version",
-            f"has format version {_shown(version)}; this ktrig reads version {VERSION}: use one that fits",
-        )
-        return
+    """Yield (attribute, what is wrong) for all but format and version, which say what the others mean."""
     for name in (*_TEXTS, *_INTEGERS, "simulated"):
         if name not in attributes:
-            yield name, "is missing; write the file again"
+            yield name, "is missing"
         elif what := _value_problem(name, attributes[name]):
             yield name, what
 
@@ -128,14 +114,14 @@ def _value_problem(name: str, value: Any) -> str | None:
     if name in _INTEGERS:
         least = 1 if name == "block_frames" else 0
         if not isinstance(value, np.integer) or not least <= value <= _INT64_MAX:
-            return f"is {_shown(value)}; it must be a whole number of at least {least}"
+            return f"is {shown(value)}, but must be a whole number of at least {least}"
     elif name == "simulated":
         if not isinstance(value, np.bool_):
-            return f"is {_shown(value)}; it must be true or false"
+            return f"is {shown(value)}, but must be true or false"
     elif not attribute_text(value):
-        return f"is {_shown(value)}; it must be text"
+        return f"is {shown(value)}, but must be text"
     elif name == "experiment" and not attribute_text(value).isprintable():
-        return f"is {_shown(value)}; it must be a name that can be printed"
+        return f"is {shown(value)}, but must be a name that can be printed"
     elif name == "provenance":
         return _json_problem(attribute_text(value))
     return None
@@ -146,14 +132,15 @@ def _json_problem(text: str) -> str | None:
         value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as wrong:
         return f"is not JSON: {wrong}"
-    return None if isinstance(value, dict) else "is JSON but not an object; it must be {...}"
+    return None if isinstance(value, dict) else "is JSON but not an object, {...}"
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"it has {constant}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Write a value of an attribute in one line, not too long."""
     plain = value.item() if isinstance(value, np.generic) else value
     text = " ".join(repr(plain).split())
     return text if len(text) <= 40 else text[:37] + "..."

@@ -8,39 +8,32 @@ from pathlib import Path
 from types import TracebackType
 
 import h5py
-import numpy as np
 
-from streams.regular import not_regular
-from streams.spill import layout
-from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
+from streams.spill import form, layout
+from streams.spill.column import Column, detector_names, hdf5_errors, open_group
+from streams.spill.detector import DetectorArrays
 from streams.spill.layout import SpillError, SpillHeader
-from trigger import order
+from streams.spill.problem import FILE, BadSpillError, refuse
 from trigger.clock import FRAME_BITS
-from trigger.frames import BLOCK_FRAMES, TIME_MASK, Block, FrameError, FrameStream
+from trigger.frames import BLOCK_FRAMES, Block, FrameStream
+from trigger.order import well_formed
 
 
 def open_file(path: Path) -> h5py.File:
-    """Open an HDF5 file to read. Raises SpillError that says why it cannot be one."""
+    """Open an HDF5 file to read. Raises BadSpillError that says why it cannot be one."""
     if path == Path():
-        raise SpillError("the name of the spill file is empty, or '.'; give a spill file")
-    try:
-        if what := not_regular(path):
-            raise SpillError(f"{path}: is {what}; give a spill file")
-        with path.open("rb"):
-            pass
-    except OSError as wrong:
-        raise SpillError(f"{path}: {wrong.strerror}; give a spill file that can be read") from None
-    if not h5py.is_hdf5(path):
-        raise SpillError(f"{path}: is not an HDF5 file, or its beginning is damaged; give a spill file")
+        what = "the name of the spill file is empty, or '.'"
+        raise BadSpillError("", form.unreadable(FILE, what, form.ANOTHER))
+    refuse(str(path), form.PATH.problems(path))
     try:
         # No chunk cache: a read then goes from the file to the caller's buffer at once. No lock: a writer
         # never touches a file under its final name.
         return h5py.File(path, "r", rdcc_nbytes=0, locking=False)
     except OSError as wrong:
-        if "truncated file" in str(wrong):
-            size = path.stat().st_size
-            raise SpillError(f"{path}: is cut short ({size} bytes are left); copy it again") from None
-        raise SpillError(f"{path}: is damaged ({' '.join(str(wrong).split())}); copy it again") from None
+        what = f"is damaged ({' '.join(str(wrong).split())})"
+        if "truncated file" in what:
+            what = f"is cut short ({path.stat().st_size} bytes are left)"
+        raise BadSpillError(str(path), form.unreadable(FILE, what, "copy it again")) from None
 
 
 class _Detector:
@@ -49,64 +42,51 @@ class _Detector:
     def __init__(self, group: h5py.Group, header: SpillHeader, source: str, buffers: int | None) -> None:
         self._source = source
         self._place = group.name
-        self.offsets, self.words, crc32 = (
-            Column(group, name, dtype, source) for name, dtype in layout.COLUMNS.items()
-        )
-        self._check_length(self.offsets, header.n_frames + 1)
-        self._check_length(crc32, header.n_blocks)
-        ends = (self.offsets.value(0), self.offsets.value(header.n_frames))
-        if ends != (0, self.words.length):
-            raise SpillError(
-                f"{source}: {self.offsets.place} runs from {ends[0]} to {ends[1]}, not from 0 to the "
-                f"{self.words.length} words; write the file again"
-            )
-        self._crc32 = np.empty(header.n_blocks, np.uint32)
-        crc32.read(0, self._crc32)
+        columns = {name: Column(group, name, dtype, source) for name, dtype in layout.COLUMNS.items()}
+        self.arrays = DetectorArrays(self._place, columns, source)
+        refuse(source, self.arrays.length_problems(header))
+        refuse(source, self.arrays.end_problems())
+        self._crc32 = self.arrays.crc32.room(header.n_blocks)
+        self.arrays.crc32.read(0, self._crc32)
         self._block_frames = header.block_frames
         again = buffers is not None
-        self._ring = [(Buffer(np.int64, again), Buffer(np.uint32, again)) for _ in range(buffers or 1)]
+        self._ring = [self.arrays.buffers(again) for _ in range((buffers or 1) + 1)]
+        self._n_frames = header.n_frames
 
-    def _check_length(self, column: Column, wanted: int) -> None:
-        if column.length != wanted:
-            raise SpillError(
-                f"{self._source}: {column.place} has {column.length} elements, not {wanted} as the header "
-                "says; write the file again"
+    def end_time(self, frame: int, end: int, check_crc: bool) -> int:
+        """Time of the first (`end` 0) or last (-1) word in LSB since SOB, which the offsets say is in `frame`.
+
+        Its whole block is read, into buffers apart from the ring, to see that this is so.
+        """
+        first_frame = frame - frame % self._block_frames
+        n_frames = min(self._block_frames, self._n_frames - first_frame)
+        times = self.load(-1, first_frame, n_frames, check_crc).times_lsb()
+        if len(times) == 0 or times[end] >> FRAME_BITS != frame:
+            what = "does not hold the words that its offsets say"
+            raise BadSpillError(
+                self._source, form.unreadable(f"{self._place} frame {frame}", what, form.COPY)
             )
+        return int(times[end])
 
     def load(self, slot: int, first_frame: int, n_frames: int, check_crc: bool) -> FrameStream:
         """Read whole blocks of the checksum grid into the buffers `slot`; the offsets are counted from 0."""
-        offset_buffer, word_buffer = self._ring[slot]
-        offsets = offset_buffer.of(n_frames + 1)
-        self.offsets.read(first_frame, offsets)
-        first, stop = int(offsets[0]), int(offsets[-1])
-        if not 0 <= first <= stop <= self.words.length:
-            raise SpillError(
-                f"{self._source}: {self.offsets.place}: frames {first_frame} to {first_frame + n_frames - 1} "
-                f"hold words {first} to {stop} of {self.words.length}; copy the file again"
-            )
-        words = word_buffer.of(stop - first)
-        self.words.read(first, words)
-        offsets -= first
-        stream = FrameStream(first_frame, offsets, words)
+        stream = self.arrays.read(first_frame, n_frames, self._ring[slot])
         if check_crc:
             self._check_crc(stream)
-        try:
-            order.check(stream)
-        except FrameError as wrong:
-            raise SpillError(f"{self._source}: {self._place}: {wrong}; write the file again") from None
+        if not well_formed(stream.offsets, stream.words):
+            refuse(self._source, form.STREAM.problems(self._place, stream))
         return stream
 
     def _check_crc(self, stream: FrameStream) -> None:
         """Comes before the check of the order: offsets that a flipped bit made fall only cut wrong words."""
         for start in range(0, stream.n_frames, self._block_frames):
             offsets = stream.offsets[start : start + self._block_frames + 1]
-            block = (stream.first_frame + start) // self._block_frames
+            first_frame = stream.first_frame + start
             words = stream.words[offsets[0] : offsets[-1]]
-            if layout.block_crc32(words, offsets - offsets[0]) != self._crc32[block]:
-                raise SpillError(
-                    f"{self._source}: {self._place}: block {block} (from frame "
-                    f"{stream.first_frame + start}) does not agree with its checksum; copy the file again"
-                )
+            block = FrameStream(first_frame, offsets - offsets[0], words)
+            crc32 = int(self._crc32[first_frame // self._block_frames])
+            if layout.block_crc32(words, block.offsets) != crc32:
+                refuse(self._source, form.CHECKSUM.problems(self._place, block, crc32))
 
 
 class SpillReader:
@@ -136,7 +116,8 @@ class SpillReader:
         source = str(self.path)
         with hdf5_errors(source, "header"):
             attributes = dict(self._file.attrs)
-        self.header = SpillHeader.from_attributes(attributes, source)
+        refuse(source, form.HEADER.problems(attributes))
+        self.header = SpillHeader.from_attributes(attributes)
         group = open_group(self._file, layout.PRIMITIVES, source)
         names = detector_names(group, source)
         self._detectors = {
@@ -152,22 +133,20 @@ class SpillReader:
     @property
     def primitives_per_detector(self) -> dict[str, int]:
         """Number of primitives of each detector."""
-        return {name: detector.words.length for name, detector in self._detectors.items()}
+        return {name: detector.arrays.words.length for name, detector in self._detectors.items()}
 
     def time_span(self, detector: str) -> tuple[int, int] | None:
         """Times of the first and last primitive in LSB since SOB, or None if there is none.
 
-        Reads some forty numbers, however long the spill is.
+        Reads two blocks and some forty numbers, however long the spill is.
         """
         column = self._detectors[detector]
-        n = column.words.length
+        n = column.arrays.words.length
         if n == 0:
             return None
-        stops = _Stops(column.offsets)
-        times = []
-        for index, frame in ((0, bisect_right(stops, 0)), (n - 1, bisect_left(stops, n))):
-            times.append((frame << FRAME_BITS) + (column.words.value(index) & TIME_MASK))
-        return times[0], times[1]
+        stops = _Stops(column.arrays.offsets)
+        first, last = bisect_right(stops, 0), bisect_left(stops, n)
+        return column.end_time(first, 0, self._check_crc), column.end_time(last, -1, self._check_crc)
 
     def read_block(self, first_frame: int, n_frames: int) -> Block:
         """Read a run of frames of all detectors.

@@ -20,7 +20,9 @@ class Sink(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self.error: OSError | None = None
         self._position = 0
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # What lies behind a link is not ours to empty; to wait for the reader of a pipe would be for ever.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        self._fd = os.open(path, flags, 0o666)
         try:
             self._lock(path)
             os.ftruncate(self._fd, 0)

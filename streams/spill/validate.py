@@ -1,4 +1,4 @@
-"""Every check of a spill file: each is a small generator that yields named problems with their places.
+"""All checks of a spill file in their order; what each asks is in `form` and `content`.
 
 `validate` goes on after a problem wherever the rest still has a meaning. It reads a file once and holds one
 block of the checksum grid of one detector at a time.
@@ -6,202 +6,127 @@ block of the checksum grid of one detector at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import h5py
-import numpy as np
 
 from streams import catalogue
-from streams.spill import layout
-from streams.spill.column import Buffer, Column, detector_names, hdf5_errors, open_group
-from streams.spill.layout import SpillError
+from streams.spill import content, form, layout
+from streams.spill.column import Column, detector_names, hdf5_errors, open_group
+from streams.spill.content import Given, IdCounts, Spill
+from streams.spill.detector import DetectorArrays
+from streams.spill.layout import SpillHeader
+from streams.spill.problem import FILE, BadSpillError, Problem
 from streams.spill.reader import open_file
-from trigger import order
-from trigger.frames import ID_SHIFT, FrameError, FrameStream, Offsets
+from trigger.experiment import Experiment
+from trigger.frames import FrameStream
+
+STAND_INS: Final = {
+    "experiment": b"", "provenance": b"{}", "run": 0, "burst": 0, "sob_unix_ns": 0, "simulated": False,
+}  # fmt: skip
+"""In place of wrong attributes that say nothing about the arrays, so that these are still checked."""
+
+NOTHING_GIVEN: Final = Given()
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong: the name of the check, the place in the file, what is wrong there."""
-
-    check: str
-    place: str
-    what: str
-
-
-def validate(path: str | Path) -> Iterator[Problem]:
+def validate(path: str | Path, given: Given = NOTHING_GIVEN) -> Iterator[Problem]:
     """Yield every problem of a file, none if it is good."""
     source = str(path)
+    yield from content.PATH.problems(Path(path))
     try:
-        file = open_file(Path(path))
-    except SpillError as wrong:
-        yield _unreadable("file", wrong, source)
+        with open_file(Path(path)) as file:
+            yield from _spill(file, given, source)
+    except BadSpillError as wrong:
+        yield wrong.problem
+
+
+def _spill(file: h5py.File, given: Given, source: str) -> Iterator[Problem]:
+    with hdf5_errors(source, "header"):
+        attributes = dict(file.attrs)
+    problems = [*form.HEADER.problems(attributes)]
+    yield from problems
+    wrong = {problem.place.removeprefix("attribute ") for problem in problems}
+    if wrong & {FILE, "n_frames", "block_frames"}:
         return
-    with file:
+    stand_ins = {name: value for name, value in STAND_INS.items() if name in wrong}
+    header = SpillHeader.from_attributes(attributes | stand_ins)
+    with hdf5_errors(source, "/"):
+        yield from content.FOREIGN.problems(file["/"], [layout.PRIMITIVES])
+    group = open_group(file, layout.PRIMITIVES, source)
+    names = detector_names(group, source)
+    with hdf5_errors(source, group.name):
+        yield from content.FOREIGN.problems(group, names)
+    profile = given.profile or _shipped(header.experiment)
+    if "experiment" not in wrong:
+        yield from content.SPILL.problems(Spill(header, names, given, profile))
+    for name in names:
+        yield from _Detector(name, header, profile, source).problems(group)
+
+
+def _shipped(experiment: str) -> Experiment | None:
+    known = experiment in catalogue.names("experiments")
+    return catalogue.load_experiment(experiment) if known else None
+
+
+class _Detector:
+    """The checks of one detector."""
+
+    def __init__(self, name: str, header: SpillHeader, profile: Experiment | None, source: str) -> None:
+        self._name = name
+        self._header = header
+        self._profile = profile
+        self._source = source
+
+    def problems(self, parent: h5py.Group) -> Iterator[Problem]:
         try:
-            with hdf5_errors(source, "header"):
-                attributes = dict(file.attrs)
-        except SpillError as wrong:
-            yield _unreadable("header", wrong, source)
+            group = open_group(parent, self._name, self._source)
+            with hdf5_errors(self._source, group.name):
+                yield from content.FOREIGN.problems(group, layout.COLUMNS)
+            columns: dict[str, Column] = {}
+            yield from self._open(group, columns)
+            if len(columns) == len(layout.COLUMNS):
+                yield from self._arrays(DetectorArrays(group.name, columns, self._source))
+        except BadSpillError as wrong:
+            yield wrong.problem
+
+    def _open(self, group: h5py.Group, columns: dict[str, Column]) -> Iterator[Problem]:
+        """Open all arrays into `columns`, to report on each."""
+        for name, dtype in layout.COLUMNS.items():
+            try:
+                columns[name] = column = Column(group, name, dtype, self._source)
+            except BadSpillError as wrong:
+                yield wrong.problem
+            else:
+                yield from content.ARRAY.problems(group.name, name, column.chunk)
+
+    def _arrays(self, arrays: DetectorArrays) -> Iterator[Problem]:
+        lengths = [*arrays.length_problems(self._header)]
+        yield from lengths
+        if lengths:
             return
-        yield from _content(file, attributes, source)
+        yield from arrays.end_problems()
+        yield from content.WORDS.problems(arrays.place, arrays.words.length, self._header)
+        ids = IdCounts()
+        buffers = arrays.buffers()
+        for block, first in enumerate(range(0, self._header.n_frames, self._header.block_frames)):
+            n_frames = min(self._header.block_frames, self._header.n_frames - first)
+            try:
+                stream = arrays.read(first, n_frames, buffers)
+                crc32 = arrays.crc32.value(block)
+            except BadSpillError as wrong:
+                yield wrong.problem
+                continue
+            damage = [*_damage(arrays.place, stream, crc32)]
+            yield from damage
+            if not damage:
+                yield from form.STREAM.problems(arrays.place, stream)
+                ids.add(stream)
+        yield from content.IDS.problems(arrays.place, self._name, ids, self._profile)
 
 
-def _content(file: h5py.File, attributes: Mapping[str, Any], source: str) -> Iterator[Problem]:
-    problems = list(attributes_are_right(attributes))
-    yield from problems
-    bad = {problem.place.removeprefix("attribute ") for problem in problems}
-    if bad & {"format", "version"}:
-        return
-    try:
-        group = open_group(file, layout.PRIMITIVES, source)
-        names = detector_names(group, source)
-    except SpillError as wrong:
-        yield _unreadable(f"/{layout.PRIMITIVES}", wrong, source)
-        return
-    if "experiment" not in bad:
-        yield from detectors_are_known(layout.attribute_text(attributes["experiment"]), names)
-    if bad & {"n_frames", "block_frames"}:
-        return
-    shape = _Shape(int(attributes["n_frames"]), int(attributes["block_frames"]))
-    for name in names:
-        yield from _detector(group, name, shape, source)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    n_frames: int
-    block_frames: int
-
-
-def attributes_are_right(attributes: Mapping[str, Any]) -> Iterator[Problem]:
-    """Format, version, and every attribute is there and of its type; the provenance is JSON."""
-    for name, what in layout.attribute_problems(attributes):
-        yield Problem("attributes", f"attribute {name}", what)
-
-
-def detectors_are_known(experiment: str, names: Sequence[str]) -> Iterator[Problem]:
-    """The experiment's profile ships with ktrig and has the file's detectors; there is at least one."""
-    if not names:
-        yield Problem("detectors", f"/{layout.PRIMITIVES}", "holds no detector; write the file again")
-    known = catalogue.names("experiments")
-    if experiment not in known:
-        what = f"is {experiment!r}, which ktrig does not know; it knows {', '.join(known)}"
-        yield Problem("experiment", "attribute experiment", what)
-        return
-    detectors = [detector.name for detector in catalogue.load_experiment(experiment).detector]
-    for name in names:
-        if name not in detectors:
-            what = f"is not a detector of {experiment}; they are {', '.join(detectors)}"
-            yield Problem("detectors", f"/{layout.PRIMITIVES}/{name}", what)
-
-
-def _detector(parent: h5py.Group, name: str, shape: _Shape, source: str) -> Iterator[Problem]:
-    columns: dict[str, Column] = {}
-    for column, dtype in layout.COLUMNS.items():
-        try:
-            columns[column] = Column(open_group(parent, name, source), column, dtype, source)
-        except SpillError as wrong:
-            yield _problem("arrays", f"{parent.name}/{name}/{column}", wrong, source)
-    if len(columns) < len(layout.COLUMNS):
-        return
-    problems = list(lengths_agree(columns, shape))
-    yield from problems
-    if problems:
-        return
-    try:
-        yield from offsets_span_the_words(columns)
-        yield from _blocks(f"{parent.name}/{name}", columns, shape)
-    except SpillError as wrong:
-        yield _unreadable(f"{parent.name}/{name}", wrong, source)
-
-
-def lengths_agree(columns: Mapping[str, Column], shape: _Shape) -> Iterator[Problem]:
-    """One offset more than frames, one checksum for each block."""
-    n_blocks = -(-shape.n_frames // shape.block_frames)
-    for name, wanted in ((layout.OFFSETS, shape.n_frames + 1), (layout.CRC32, n_blocks)):
-        length = columns[name].length
-        if length != wanted:
-            yield Problem("lengths", columns[name].place, f"has {length} elements, not {wanted}")
-
-
-def offsets_span_the_words(columns: Mapping[str, Column]) -> Iterator[Problem]:
-    """The first offset is 0, the last is the number of words."""
-    offsets, words = columns[layout.OFFSETS], columns[layout.WORDS]
-    for index, wanted in ((0, 0), (offsets.length - 1, words.length)):
-        value = offsets.value(index)
-        if value != wanted:
-            yield Problem("offsets", f"{offsets.place}[{index}]", f"is {value}, not {wanted}")
-
-
-def _blocks(place: str, columns: Mapping[str, Column], shape: _Shape) -> Iterator[Problem]:
-    offset_buffer, word_buffer = Buffer(np.int64), Buffer(np.uint32)
-    n_words = columns[layout.WORDS].length
-    for block, first in enumerate(range(0, shape.n_frames, shape.block_frames)):
-        stop = min(first + shape.block_frames, shape.n_frames)
-        offsets = offset_buffer.of(stop - first + 1)
-        columns[layout.OFFSETS].read(first, offsets)
-        problems = list(offsets_rise(place, first, offsets, n_words))
-        yield from problems
-        if problems:
-            continue
-        base = int(offsets[0])
-        words = word_buffer.of(int(offsets[-1]) - base)
-        columns[layout.WORDS].read(base, words)
-        offsets -= base
-        stream = FrameStream(first, offsets, words)
-        yield from checksum_agrees(place, stream, columns[layout.CRC32].value(block))
-        for check in WORD_CHECKS:
-            yield from check(place, stream)
-
-
-def offsets_rise(place: str, first: int, offsets: Offsets, n_words: int) -> Iterator[Problem]:
-    """No offset is smaller than the one before, none leaves the words."""
-    falls = np.flatnonzero(np.diff(offsets) < 0)
-    if falls.size:
-        yield Problem("offsets", f"{place} frame {first + int(falls[0])}", "offsets fall")
-    elif offsets[0] < 0 or offsets[-1] > n_words:
-        what = f"offsets {offsets[0]} to {offsets[-1]} leave the {n_words} words"
-        yield Problem("offsets", f"{place} frame {first}", what)
-
-
-def checksum_agrees(place: str, stream: FrameStream, crc32: int) -> Iterator[Problem]:
-    """The words and offsets of a block are those that were written."""
-    found = layout.block_crc32(stream.words, stream.offsets)
-    if found != crc32:
-        frames = f"{place} frames {stream.first_frame} to {stream.stop_frame - 1}"
-        yield Problem("checksum", frames, f"the CRC-32 is {found:#010x}, not {crc32:#010x} as written")
-
-
-def frames_are_sorted(place: str, stream: FrameStream) -> Iterator[Problem]:
-    """Inside a frame times do not fall."""
-    try:
-        order.check(stream)
-    except FrameError as wrong:
-        frame, _, what = str(wrong).partition(": ")
-        yield Problem("order", f"{place} {frame}", what)
-
-
-def ids_are_set(place: str, stream: FrameStream) -> Iterator[Problem]:
-    """No ID is 0: the L0 processor discards such primitives."""
-    zero = np.flatnonzero(stream.words >> np.uint32(ID_SHIFT) == 0)
-    if zero.size:
-        frame = stream.first_frame + int(np.searchsorted(stream.offsets, zero[0], side="right")) - 1
-        what = f"primitives with ID 0 from here to frame {stream.stop_frame - 1}: {zero.size}"
-        yield Problem("ids", f"{place} frame {frame}", what)
-
-
-WORD_CHECKS: Final = (frames_are_sorted, ids_are_set)
-"""Checks of the words of a block; a new one is added here."""
-
-
-def _unreadable(place: str, wrong: SpillError, source: str) -> Problem:
-    return _problem("readable", place, wrong, source)
-
-
-def _problem(check: str, place: str, wrong: SpillError, source: str) -> Problem:
-    what = str(wrong).removeprefix(f"{source}: ").removeprefix(place).lstrip(" :")
-    return Problem(check, place, what)
+def _damage(place: str, stream: FrameStream, crc32: int) -> Iterator[Problem]:
+    """Yield what says that a block is not as it was written: whatever else is wrong with it would only follow."""
+    falls = [*form.OFFSETS.problems(place, stream.first_frame, stream.offsets, len(stream.words))]
+    yield from falls or form.CHECKSUM.problems(place, stream, crc32)

@@ -44,9 +44,14 @@ def _new_group(parent: h5py.Group, name: str) -> h5py.Group:
 class _Column:
     """An array in the file that grows at its end."""
 
-    def __init__(self, group: h5py.Group, name: str, dtype: Any, chunk: int) -> None:
+    def __init__(self, group: h5py.Group, name: str) -> None:
         dataset = group.create_dataset(
-            name, shape=(0,), maxshape=(None,), chunks=(chunk,), dtype=dtype, track_times=False
+            name,
+            shape=(0,),
+            maxshape=(None,),
+            chunks=(layout.CHUNKS[name],),
+            dtype=layout.COLUMNS[name],
+            track_times=False,
         )
         self._id = dataset.id
         self.length = 0
@@ -66,9 +71,7 @@ class _Detector:
     """The three arrays of a detector."""
 
     def __init__(self, group: h5py.Group) -> None:
-        self._offsets = _Column(group, layout.OFFSETS, np.int64, layout.OFFSETS_CHUNK)
-        self._words = _Column(group, layout.WORDS, np.uint32, layout.WORDS_CHUNK)
-        self._crc32 = _Column(group, layout.CRC32, np.uint32, layout.CRC32_CHUNK)
+        self._offsets, self._words, self._crc32 = (_Column(group, name) for name in layout.COLUMNS)
         self._checksums: list[int] = []
         self._offsets.append(np.zeros(1, np.int64))
 
@@ -139,12 +142,16 @@ class SpillWriter:
             what = f"detector {wrong[0]!r} is not a name, or there twice" if wrong else "no detectors"
             raise SpillError(f"{self.path}: {what}; give different names without '/'")
 
-    def __enter__(self) -> SpillWriter:
+    def _check_path(self) -> None:
+        """Refuse to replace what is not ours. Raises OSError if it cannot be looked at."""
         if self.path.exists() and not self.path.is_file():
             raise SpillError(f"{self.path}: is there and is not a regular file; choose another name")
         if self.path.exists() and not _is_spill(self.path):
             raise SpillError(f"{self.path}: is there and is not a spill file; choose another name")
+
+    def __enter__(self) -> SpillWriter:
         try:
+            self._check_path()
             self._sink = Sink(self._partial)
         except BlockingIOError:
             raise SpillError(f"{self.path}: is being written by another process; wait for it") from None
