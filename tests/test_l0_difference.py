@@ -198,6 +198,17 @@ def test_counts_causes_and_overlaps_are_those_of_plain_sets_however_the_stream_i
     assert_agrees(pair, rows, l0_cases.block_of(l0_cases.random_hits(rng, 0, 9, 12.0), 0, 9), cuts)
 
 
+@settings(deadline=None, derandomize=True, max_examples=5)
+@given(pairs_of_registers())
+def test_causes_that_do_not_fit_the_table_are_counted_in_rounds(
+    drawn: tuple[tuple[L0Registers, L0Registers], Pairs, np.random.Generator],
+) -> None:
+    pair, rows, rng = drawn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trigger.l0.causes.TABLE", 4)
+        assert_agrees(pair, rows, l0_cases.block_of(l0_cases.random_hits(rng, 0, 4, 25.0), 0, 4), [])
+
+
 @checked
 @given(pairs_of_registers())
 def test_the_sums_close(drawn: tuple[tuple[L0Registers, L0Registers], Pairs, np.random.Generator]) -> None:

@@ -22,7 +22,8 @@ A, B = SIDES = (0, 1)
 BEFORE, AFTER = LEVELS = (0, 1)
 """Before downscaling: the firings that its counters see. After: those that survive."""
 
-TRIGGER_TAG: Final = 4
+TRIGGER_TAG_BIT: Final = 2
+TRIGGER_TAG: Final = 1 << TRIGGER_TAG_BIT
 """Beside the tags of an entry: it is a trigger."""
 
 ROWS: Final = {REFERENCE_TAG: (1 << N_MASKS) - 1, CONTROL_TAG: 1 << CONTROL}
@@ -30,6 +31,9 @@ ROWS: Final = {REFERENCE_TAG: (1 << N_MASKS) - 1, CONTROL_TAG: 1 << CONTROL}
 
 NEVER: Final = np.iinfo(np.int64).max
 """A time that does not come."""
+
+Rows = tuple[NDArray[np.uint32], NDArray[np.uint32]]
+"""Sets of rows, before and after downscaling."""
 
 SAME_TICK: Final = ACCOUNTS.index("same_tick")
 
@@ -41,7 +45,7 @@ class _Events:
     entries: Entries
     tags: NDArray[np.uint8]
     lines: tuple[NDArray[np.uint32], NDArray[np.uint32]]
-    nearness_lsb: NDArray[np.int64]
+    times_lsb: NDArray[np.int64]
 
 
 class Differences:
@@ -93,10 +97,14 @@ class Differences:
         """Take the entries of both before stop_lsb (LSB since SOB) that have not been given yet."""
         events = []
         for side, entries in zip(SIDES, (a, b), strict=True):
-            for level, rows in zip(LEVELS, _rows(entries), strict=True):
-                count_patterns(rows, self.seen[side][level])
+            rows = _rows(entries)
+            for level in LEVELS:
+                count_patterns(rows[level], self.seen[side][level])
             held = self._held[side]
-            events.append(self._events(side, join_entries([held, entries]) if len(held) else entries))
+            if len(held):
+                entries = join_entries([held, entries])
+                rows = _rows(entries)
+            events.append(self._events(side, entries, rows))
         for tag, begin in self._begin.items():
             self._settle(tag, begin, events, stop_lsb)
         for side in SIDES:
@@ -110,23 +118,25 @@ class Differences:
         nothing = join_entries([])
         self.add(nothing, nothing, NEVER)
 
-    def _events(self, side: int, entries: Entries) -> _Events:
+    def _events(self, side: int, entries: Entries, rows: Rows) -> _Events:
         slot_lsb = LSB_PER_TICK >> self._registers[side].fine_time_bits
-        before, after = (self._numbered[side][rows] for rows in _rows(entries))
-        triggers = (entries.kept != 0).astype(np.uint8) * np.uint8(TRIGGER_TAG)
-        # A calibration primitive leaves the RAM without a time; it lies in its slot all the same.
-        times = np.maximum(entries.time_lsb, entries.slot * slot_lsb)
+        before, after = (self._numbered[side][level] for level in rows)
+        triggers = (entries.kept != 0).view(np.uint8) << np.uint8(TRIGGER_TAG_BIT)
+        times = entries.slot
+        if not all(self.by_slot.values()):
+            # A calibration primitive leaves the RAM without a time; it lies in its slot all the same.
+            times = np.maximum(entries.time_lsb, entries.slot * slot_lsb)
         return _Events(entries, entries.tags | triggers, (before, after), times)
 
     def _settle(self, tag: int, begin: NDArray[np.int64], events: list[_Events], stop_lsb: int) -> None:
         """Match the entries with a tag as far as that can be decided; count them."""
         a, b = events
-        partner = [np.full(len(e.tags), NOBODY, np.int32) for e in events]
+        partner = [np.empty(len(e.tags), np.int32) for e in events]
         first = begin.copy()
         if self.by_slot[tag]:
             times, window, stop = (a.entries.slot, b.entries.slot), 1, NEVER
         else:
-            times, window, stop = (a.nearness_lsb, b.nearness_lsb), self.window_lsb, stop_lsb
+            times, window, stop = (a.times_lsb, b.times_lsb), self.window_lsb, stop_lsb
         match_entries(
             times[A], a.tags, times[B], b.tags, np.uint8(tag), window, stop, begin, partner[A], partner[B]
         )
@@ -200,11 +210,11 @@ class Differences:
             mine = (rest >> np.uint32(row_a) & np.uint32(1)) != 0
             row = row_b if side == A else row_a
             self.causes[row_a, level, side] += causes_of(
-                row, self._registers[1 - side], other.entries, at[mine], own.entries.ids[alone[mine]]
+                row, self._registers[1 - side], own.entries, alone[mine], other.entries, at[mine]
             )
 
 
-def _rows(entries: Entries) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def _rows(entries: Entries) -> Rows:
     """Rows that fire before downscaling, where its counters see them, and after."""
     return np.where(entries.fate == SAME_TICK, np.uint32(0), entries.fired), entries.kept
 
