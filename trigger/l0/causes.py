@@ -49,7 +49,7 @@ TABLE: Final = 1 << 12
 """Places for classes, a power of 2; a condition that fails in more ways than half of them takes several rounds."""
 
 FNV_PRIME: Final = 0x0100_0193
-"""Spreads the classes over the table (FNV-1a in 32 bits, RFC 9923), in int64 so that nothing runs over."""
+"""Spreads the classes over the table (Fowler, Noll and Vo: FNV-1a in 32 bits), in int64 so that nothing runs over."""
 
 
 @dataclass(frozen=True, order=True)
