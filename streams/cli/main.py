@@ -15,6 +15,7 @@ from trigger.errors import KtrigError
 
 COMMANDS: Final = {
     "bench": ("streams.cli.bench", "Time the parts of ktrig against a baseline."),
+    "compare": ("streams.cli.compare", "Play a spill through two menus; report what differs."),
     "import": ("streams.cli.import_", "Turn an experiment's own files into spill files."),
     "info": ("streams.cli.info", "Show what a spill file holds."),
     "menu": ("streams.cli.menu", "Show, check and compare trigger menus."),

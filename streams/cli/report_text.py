@@ -27,7 +27,7 @@ def render(report: Report, console: Console) -> None:
     for note in _notes(report):
         console.print(note, highlight=False)
     console.print(
-        f"L0 total  {_rate(report['l0_rate_hz'], report['l0_rate_error_hz'])} "
+        f"L0 total  {rate_text(report['l0_rate_hz'], report['l0_rate_error_hz'])} "
         f"({report['l0_triggers']:,} triggers)",
         highlight=False,
     )
@@ -44,9 +44,9 @@ def _line_table(report: Report) -> Table:
         if line["active"]:
             table.add_row(
                 line["name"],
-                _rate(line["rate_before_hz"], line["rate_before_error_hz"]),
+                rate_text(line["rate_before_hz"], line["rate_before_error_hz"]),
                 f"{line['downscaling']:,}",
-                _rate(line["rate_after_hz"], line["rate_after_error_hz"]),
+                rate_text(line["rate_after_hz"], line["rate_after_error_hz"]),
             )
         else:
             table.add_row(line["name"], "inactive", f"{line['downscaling']:,}", "inactive", style="dim")
@@ -95,9 +95,9 @@ def _account(report: Report) -> str:
     )
 
 
-def _rate(hz: float, error_hz: float) -> str:
-    """Write a rate with its error to two digits, in the unit that suits the rate."""
-    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if hz >= s), ("Hz", 1.0))
+def rate_text(hz: float, error_hz: float, sign: str = "") -> str:
+    """Write a rate with its error to two digits, in the unit that suits the rate; sign "+" writes that of a difference."""
+    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if abs(hz) >= s), ("Hz", 1.0))
     error = error_hz / scale
     digits = max(1 - math.floor(math.log10(error)), 0) if error > 0 else 0
-    return f"{hz / scale:,.{digits}f} +- {error:.{digits}f} {unit}"
+    return f"{hz / scale:{sign},.{digits}f} +- {error:.{digits}f} {unit}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
-
 from streams.exchange import L0Counts, L0Output, SpillEnd, SpillStart, StageTotals
 from trigger.experiment import Experiment
 from trigger.frames import Block
@@ -29,7 +27,7 @@ class L0Stage:
         began = time.thread_time()
         triggers = self._processor.process(block)
         self.totals.add(block)
-        span = _span(block)
+        span = block.span()
         self.totals.busy_s += time.thread_time() - began
         return self._output(block.first_frame, block.n_frames, triggers, source, span)
 
@@ -56,15 +54,3 @@ class L0Stage:
         p = self._processor
         counts = L0Counts(p.before_downscaling, p.after_downscaling, p.lost_same_tick, p.account)
         return L0Output(first, frames, triggers, counts, source.copy(), self.totals.copy(), span)
-
-
-def _span(block: Block) -> tuple[int, int] | None:
-    """First and last frame of a block with primitives of any detector."""
-    firsts, lasts = [], []
-    for stream in block.streams.values():
-        if len(stream.words):
-            firsts.append(int(np.searchsorted(stream.offsets, 0, side="right")) - 1)
-            lasts.append(int(np.searchsorted(stream.offsets, len(stream.words), side="left")) - 1)
-    if not firsts:
-        return None
-    return block.first_frame + min(firsts), block.first_frame + max(lasts)
