@@ -82,9 +82,7 @@ def play(asked: Comparison, tell: Callable[[float], None] = lambda _fraction: No
             tell(block.stop_frame / reader.header.n_frames)
         for processor in processors:
             processor.finish()
-        differences.add(
-            processors[0].entries, processors[1].entries, reader.header.n_frames * LSB_PER_FRAME
-        )
+        differences.add(processors[0].entries, processors[1].entries, reader.header.n_frames * LSB_PER_FRAME)
         differences.finish()
         first, second = processors
         return Compared(

@@ -17,8 +17,8 @@ def describe_causes(
 ) -> list[dict[str, Any]]:
     """Say what became, on the other side, of the events that a line has on this side alone.
 
-    pair: the line's rows in A and B. Returns the classes, the largest first: their kind (one of `causes.KINDS`), what was
-    the case (`why`), the number of events and their share.
+    pair: the line's rows in A and B. Returns the classes, the largest first: their kind (one of `causes.KINDS`),
+    what was the case (`why`), the number of events and their share.
     """
     other = 1 - side
     line = dict(asked.menus[other].rows)[pair[other]]
@@ -28,9 +28,7 @@ def describe_causes(
         causes[cause.kind.replace("_", " "), _why(cause, terms, side)] += n
     total = causes.total()
     ordered = sorted(causes.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        {"kind": kind, "why": list(why), "events": n, "share": n / total} for (kind, why), n in ordered
-    ]
+    return [{"kind": kind, "why": list(why), "events": n, "share": n / total} for (kind, why), n in ordered]
 
 
 def _why(cause: Cause, terms: dict[tuple[int, int], Term], side: int) -> tuple[str, ...]:

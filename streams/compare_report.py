@@ -36,7 +36,9 @@ def build_report(asked: Comparison, found: Compared) -> Report:
         "burst": found.header.burst,
         "spill_s": found.header.n_frames * FRAME_S,
         "beam_s": beam_s,
-        "beam_span_s": None if found.span is None else [found.span[0] * FRAME_S, (found.span[1] + 1) * FRAME_S],
+        "beam_span_s": None
+        if found.span is None
+        else [found.span[0] * FRAME_S, (found.span[1] + 1) * FRAME_S],
         "menus": {name: side.menu for name, side in zip(NAMES, sides, strict=True)},
         "same_settings": found.same,
         "matched_by": {BY[tag]: "slot" if by else "time" for tag, by in found.differences.by_slot.items()},
@@ -168,7 +170,8 @@ def _overlap(found: Compared, row_a: int, level: int) -> Overlap:
 def _triggers(found: Compared, beam_s: float) -> Report:
     """Compare all L0 triggers."""
     differences = found.differences
-    events = Overlap(differences.triggers_common, *differences.triggers_only, found.same)
+    only_a, only_b = differences.triggers_only
+    events = Overlap(differences.triggers_common, only_a, only_b, found.same)
     difference, error = correlated.difference(events, beam_s)
     ratio, ratio_error = correlated.ratio(events) or (None, None)
     report: Report = {"common": events.common, "lost": events.only_a, "gained": events.only_b}

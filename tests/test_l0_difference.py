@@ -71,7 +71,11 @@ class Naive:
             a_next = min([abs(t - times[1][j]) for t in times[0][i + 1 : i + 2]], default=apart)
             b_next = min([abs(t - times[0][i]) for t in times[1][j + 1 : j + 2]], default=apart)
             earlier = 0 if times[0][i] <= times[1][j] else 1
-            if apart < window and not (earlier == 0 and a_next < apart) and not (earlier == 1 and b_next < apart):
+            if (
+                apart < window
+                and not (earlier == 0 and a_next < apart)
+                and not (earlier == 1 and b_next < apart)
+            ):
                 pairs[wanted[0][i].slot] = wanted[1][j].slot
                 i, j = i + 1, j + 1
             elif earlier == 0:
@@ -99,7 +103,10 @@ class Naive:
         common = {a for a in mine[0] if partner.get(a) in mine[1]}
         only = [mine[0] - common, mine[1] - {partner[a] for a in common}]
         causes = [
-            Counter(self.cause(1 - side, rows[1 - side], (partner, back)[side].get(slot), side, slot) for slot in only[side])
+            Counter(
+                self.cause(1 - side, rows[1 - side], (partner, back)[side].get(slot), side, slot)
+                for slot in only[side]
+            )
             for side in (0, 1)
         ]
         return len(common), [len(o) for o in only], causes
@@ -136,7 +143,9 @@ class Naive:
         return common, [len(w) - common for w in wanted]
 
 
-def assert_agrees(pair: tuple[L0Registers, L0Registers], rows: Pairs, block: Block, cuts: Sequence[int]) -> None:
+def assert_agrees(
+    pair: tuple[L0Registers, L0Registers], rows: Pairs, block: Block, cuts: Sequence[int]
+) -> None:
     found = played(pair, rows, [*l0_cases.cut_block(block, cuts)])
     naive = Naive(pair, rows, block)
     for row_a, row_b in rows:
@@ -149,7 +158,9 @@ def assert_agrees(pair: tuple[L0Registers, L0Registers], rows: Pairs, block: Blo
     assert (found.triggers_common, found.triggers_only) == naive.triggers()
     for side in (0, 1):
         for level in (0, 1):
-            assert_overlaps(found.seen[side][level], [naive.events(side, row, level) for row in range(N_ROWS)])
+            assert_overlaps(
+                found.seen[side][level], [naive.events(side, row, level) for row in range(N_ROWS)]
+            )
 
 
 def assert_overlaps(counts: np.ndarray[tuple[int], np.dtype[np.int64]], events: list[set[int]]) -> None:
@@ -166,7 +177,9 @@ def pairs_of_registers(draw: st.DrawFn) -> tuple[tuple[L0Registers, L0Registers]
     bits, reference = draw(st.integers(0, 3)), draw(st.integers(0, N_DETECTORS - 1))
     control = draw(st.none() | st.integers(0, N_DETECTORS - 1))
     a = l0_cases.random_registers(rng, bits, reference, control)
-    changed = draw(st.sets(st.sampled_from(["all", "rows", "cuts", "downscale", "bits", "reference", "ignore"])))
+    changed = draw(
+        st.sets(st.sampled_from(["all", "rows", "cuts", "downscale", "bits", "reference", "ignore"]))
+    )
     other = l0_cases.random_registers(rng, bits, reference, control)
     b = a
     if "all" in changed:
@@ -247,7 +260,8 @@ def matched(a: list[int], b: list[int], window: int, stop: int = 10**9) -> tuple
     begin = np.zeros(2, np.int64)
     tags_a, tags_b = (np.ones(len(times), np.uint8) for times in (a, b))
     match_entries(
-        np.array(a, np.int64), tags_a, np.array(b, np.int64), tags_b, np.uint8(1), window, stop, begin, partner_a, partner_b
+        np.array(a, np.int64), tags_a, np.array(b, np.int64), tags_b, np.uint8(1), window, stop, begin,
+        partner_a, partner_b,
     )  # fmt: skip
     return partner_a.tolist(), begin.tolist()
 

@@ -72,8 +72,8 @@ class MenuDiff:
 def diff_menus(a: tuple[Menu, Experiment], b: tuple[Menu, Experiment]) -> MenuDiff:
     """Compare two menus, each with the experiment whose names it uses.
 
-    Lines are matched by name; of those left, two with the same condition are one line renamed. A condition is the set of
-    its terms: their order and the choice between two names of a bit are no difference.
+    Lines are matched by name; of those left, two with the same condition are one line renamed. A condition is the
+    set of its terms: their order and the choice between two names of a bit are no difference.
     """
     settings = _changes(_settings(a[0]), _settings(b[0]))
     pairs = _pairs(a, b)
@@ -106,7 +106,9 @@ def _pairs(a: tuple[Menu, Experiment], b: tuple[Menu, Experiment]) -> list[tuple
     return pairs
 
 
-def _line_change(a: _Row | None, b: _Row | None, experiment_a: Experiment, experiment_b: Experiment) -> LineChange:
+def _line_change(
+    a: _Row | None, b: _Row | None, experiment_a: Experiment, experiment_b: Experiment
+) -> LineChange:
     both = a is not None and b is not None
     terms_a, terms_b = terms(a, experiment_a) if a else {}, terms(b, experiment_b) if b else {}
     fields = _changes(_fields(a), _fields(b)) if both else ()

@@ -35,7 +35,12 @@ def _picture(_context: click.Context, _parameter: click.Parameter, value: Path |
 @click.command()
 @click.option("--spill", required=True, type=click.Path(path_type=Path), help="Spill file to play.")
 @click.option(
-    "--menu", "menus", multiple=True, callback=_two, metavar="MENU", help="Menu, by name or file; twice: A, B."
+    "--menu",
+    "menus",
+    multiple=True,
+    callback=_two,
+    metavar="MENU",
+    help="Menu, by name or file; twice: A, B.",
 )
 @click.option("--experiment", "profile", help="Experiment profile of your own, as a file.")
 @click.option(

@@ -23,23 +23,30 @@ DIRECTIONS: Final = ("lost", "gained")
 NAME_WIDTH: Final = 10
 """Letters of a line's name beside its overlaps."""
 
+WIDE: Final = 12
+"""Columns of an overlap matrix up to which they can be five letters wide."""
+
 INACTIVE: Final = "inactive"
+ABSENT: Final = "no such line"
 
 
 def render(report: Report, console: Console) -> None:
     """Print a report."""
-    for part in (_head(report), *(_rates(report, level) for level in LEVEL_NAMES), _counts(report)):
-        for piece in part if isinstance(part, list) else [part, ""]:
-            console.print(piece, highlight=False, markup=False, soft_wrap=isinstance(piece, str))
-    for line in (*_why(report), *_after(report), *_overlaps(report), *_closing(report)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    parts = [*_head(report)]
+    for level in LEVEL_NAMES:
+        parts += [f"{level} downscaling", _rates(report, level), ""]
+    parts += ["events before | after downscaling", _counts(report), ""]
+    parts += [*_why(report), *_after(report), *_overlaps(report)]
+    parts += ["pure rates, before | after downscaling", _pure(report), "", *_closing(report)]
+    for part in parts:
+        console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
 
 
-def _head(report: Report) -> list[str]:
+def _head(report: Report) -> list[str | Table]:
     beam = "no primitives, so there are no rates"
     if report["beam_span_s"] is not None:
         beam = "beam from {:.3f} to {:.3f} s".format(*report["beam_span_s"])
-    text = [f"{report['experiment']} run {report['run']} burst {report['burst']}, {beam}"]
+    text: list[str | Table] = [f"{report['experiment']} run {report['run']} burst {report['burst']}, {beam}"]
     text += [f"{name}  {report['menus'][name]['source']}" for name in NAMES]
     by_time = [what for what, by in report["matched_by"].items() if by == "time"]
     if by_time:
@@ -60,13 +67,13 @@ def _notes(report: Report) -> Iterator[str]:
 
 def _rates(report: Report, level: str) -> Table:
     """Rates of a level: A, B, and what changes."""
-    table = _table(f"{level} downscaling", *NAMES, "B - A", "B / A")
+    table = _table(*NAMES, "B - A", "B / A")
     for line in report["lines"]:
         a, b = (_rate(line[name][level]) for name in NAMES)
         table.add_row(line["name"], a, b, _difference(line[level]), _ratio(line[level]))
     for name in NAMES:
         for line in report["only_in"][name]:
-            cells = [_rate(line[level]) if name == n else "no such line" for n in NAMES]
+            cells = [_rate(line[level]) if name == n else ABSENT for n in NAMES]
             table.add_row(line["name"], *cells, "", "")
     if level == LEVEL_NAMES[1]:
         total = report["triggers"]
@@ -77,7 +84,7 @@ def _rates(report: Report, level: str) -> Table:
 
 def _counts(report: Report) -> Table:
     """Events of both, lost and gained, before and after downscaling."""
-    table = _table("events", "common", "lost", "gained", "after: common", "lost", "gained")
+    table = _table("common", "lost", "gained", "| common", "lost", "gained")
     for line in report["lines"]:
         numbers = [line[level][what] for level in LEVEL_NAMES for what in ("common", *DIRECTIONS)]
         table.add_row(line["name"], *(f"{n:,}" for n in numbers))
@@ -91,13 +98,19 @@ def _why(report: Report) -> Iterator[str]:
     level = LEVEL_NAMES[0]
     for line in report["lines"]:
         for direction in DIRECTIONS:
-            if number := line[level][direction]:
-                yield f"{line['name']}: {number:,} {direction} before downscaling"
-                yield from _classes(line[level][f"{direction}_because"])
-                yield ""
+            causes = line[level][f"{direction}_because"]
+            head = f"{line['name']}: {line[level][direction]:,} {direction} before downscaling"
+            if len(causes) == 1:
+                yield from _wrapped(f"{head}: {', '.join(causes[0]['why'])}", " " * 4)
+            elif causes:
+                yield head
+                yield from _classes(causes)
+    if any(line[level][direction] for line in report["lines"] for direction in DIRECTIONS):
+        yield ""
 
 
 def _classes(causes: list[dict[str, Any]]) -> Iterator[str]:
+    """List the largest classes of causes with their shares, the others as one."""
     shown = causes if len(causes) <= CLASSES + 1 else causes[:CLASSES]
     classes = [(c["share"], c["events"], ", ".join(c["why"])) for c in shown]
     if rest := causes[len(shown) :]:
@@ -126,27 +139,36 @@ def _after(report: Report) -> Iterator[str]:
 
 
 def _overlaps(report: Report) -> Iterator[str]:
-    """Yield a matrix for each menu: the share of the row's events in which the column fires too; and pure rates."""
+    """Yield a matrix for each menu: the share of the row's events in which the column fires too."""
     for name in NAMES:
         overlap = report["overlap"][name]
         lines, events = overlap["lines"], overlap["before"]["events"]
-        width = 4 if len(lines) > 12 else 5
-        head = f"{name} overlap, %".ljust(NAME_WIDTH + 4)
-        yield head + "".join(f"{j + 1:>{width}}" for j in range(len(lines)))
+        width = 4 if len(lines) > WIDE else 5
+        yield f"{name}: of the events of the row before downscaling, % in which the column fires too"
+        yield " " * (NAME_WIDTH + 4) + "".join(f"{j + 1:>{width}}" for j in range(len(lines)))
         for i, line in enumerate(lines):
             cells = "".join(f"{_share(n, events[i][i]):>{width}}" for n in events[i])
             yield f"{i + 1:>2}  {line[:NAME_WIDTH]:<{NAME_WIDTH}}{cells}"
-        pure = [_pure(overlap, i, line) for i, line in enumerate(lines)]
-        yield from _wrapped(f"{name} pure, before / after downscaling: " + ", ".join(pure), " " * 4)
         yield ""
 
 
-def _pure(overlap: dict[str, Any], i: int, line: str) -> str:
-    before, after = (
-        _short(overlap[level]["pure_rate_hz"][i], overlap[level]["pure_rate_error_hz"][i])
-        for level in LEVEL_NAMES
-    )
-    return f"{line} {before} / {after}"
+def _pure(report: Report) -> Table:
+    """Rates of the events in which no other line of the menu fires."""
+    table = _table("A", "B", "| A", "B")
+    names = dict.fromkeys(line for name in NAMES for line in report["overlap"][name]["lines"])
+    for line in names:
+        cells = []
+        for level in LEVEL_NAMES:
+            for name in NAMES:
+                overlap = report["overlap"][name]
+                if line in overlap["lines"]:
+                    i = overlap["lines"].index(line)
+                    pure = overlap[level]
+                    cells.append(_short(pure["pure_rate_hz"][i], pure["pure_rate_error_hz"][i]))
+                else:
+                    cells.append(ABSENT)
+        table.add_row(line, *cells)
+    return table
 
 
 def _share(n: int, of: int) -> str:
@@ -164,10 +186,10 @@ def _closing(report: Report) -> Iterator[str]:
             yield f"          {line['name']}: its events do not add up"
 
 
-def _table(first: str, *others: str) -> Table:
+def _table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first)
-    for title in others:
+    table.add_column("line")
+    for title in titles:
         table.add_column(title, justify="right")
     return table
 

@@ -70,4 +70,6 @@ def _row(row: int | None) -> str:
 
 
 def _wrapped(indent: str, text: str) -> list[str]:
-    return textwrap.wrap(text, COLUMNS, initial_indent=indent, subsequent_indent=HANGING, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, COLUMNS, initial_indent=indent, subsequent_indent=HANGING, break_on_hyphens=False
+    )

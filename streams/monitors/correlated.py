@@ -71,7 +71,9 @@ def ratio(events: Overlap) -> tuple[float, float] | None:
     return r, math.sqrt(max(variance, events.floor)) / events.a
 
 
-def downscaled_difference(events: Overlap, a: Downscaled, b: Downscaled, time_s: float) -> tuple[float, float]:
+def downscaled_difference(
+    events: Overlap, a: Downscaled, b: Downscaled, time_s: float
+) -> tuple[float, float]:
     """Return (rate of B - rate of A, error) in Hz after downscaling.
 
     Downscaling keeps every nth firing and adds no spread of its own (`rates.downscaled_rate`): the error is that of

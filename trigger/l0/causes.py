@@ -112,10 +112,10 @@ def first_place(word: Any, places: int) -> Any:
 @inline
 def differ(words: Any, place: Any, word: Any) -> bool:
     """Whether a place of the table holds another class."""
+    differs = False
     for w in range(WORDS):
-        if words[place, w] != word[w]:
-            return True
-    return False
+        differs |= words[place, w] != word[w]
+    return differs
 
 
 @kernel(

@@ -51,20 +51,18 @@ class _Events:
 class Differences:
     """Feed the entries of both processors with `add`, then `finish`; the answer does not depend on the cuts.
 
-    An event of a mask is an entry of the reference, an event of the control row one of the control detector. Events of
-    A and B are the same if they have the same slot, where the two processors share the detector that makes the entries
-    and the fine-time bits (`by_slot`). Else they are matched by time: less than `window_lsb`, the wider of the two
-    slots, apart, and neither has a nearer neighbour (`matching`). Triggers are matched in the same way, whatever made
-    them.
+    An event of a mask is an entry of the reference, an event of the control row one of the control detector.
+    Events of A and B are the same if they have the same slot, where the two processors share the detector that
+    makes the entries and the fine-time bits (`by_slot`). Else they are matched by time: less than `window_lsb`, the
+    wider of the two slots, apart, and neither has a nearer neighbour (`matching`). Triggers are matched in the same
+    way, whatever made them.
 
     seen[side][level]: int64[N_PATTERNS], entries by the set of rows, numbered as the side's own. common[level],
     only[side][level]: int64[17], events of each pair of rows by the row of A. triggers_common, triggers_only[side]:
     triggers. causes[row of A, level, side]: for the events of this side alone, what became of them on the other.
     """
 
-    def __init__(
-        self, registers: tuple[L0Registers, L0Registers], pairs: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, registers: tuple[L0Registers, L0Registers], pairs: Sequence[tuple[int, int]]) -> None:
         """Set up for two processors. pairs: rows of A and B to compare, two masks or both the control row."""
         self._registers = registers
         self._row_of_b = dict(pairs)
@@ -246,4 +244,3 @@ def _tail(entries: Entries, begin: int) -> Entries:
         entries.kept[begin:],
         entries.fate[begin:],
     )
-

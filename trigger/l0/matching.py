@@ -87,10 +87,11 @@ def split_events(
     begin: int, end: int, tags: Any, tag: Any, rows: Any, own: Any, others: Any, partner: Any,
     common: Any, only: Any, alone: Any,
 ) -> int:  # fmt: skip
-    """Count the rows that fire in the settled entries begin...end - 1 with `tag`, in both lists and in this one alone.
+    """Count the rows that fire in the settled entries begin...end - 1 with `tag`: in both lists, and in this alone.
 
-    own, others: uint32[n], the rows of each entry of this list and of the other, as bits that mean the same line in
-    both; those outside `rows` do not count. common, only: int64[N_PATTERNS], histograms of the sets of rows, advanced.
+    own, others: uint32[n], the rows of each entry of this list and of the other, as bits that mean the same line
+    in both; those outside `rows` do not count. common, only: int64[N_PATTERNS], histograms of the sets of rows,
+    advanced.
     alone: int32[n], filled with the places of entries with a row of their own; returns their number.
     """
     found = 0

@@ -27,4 +27,4 @@ def row_counts(counts: Counts) -> Counts:
 
 def pure_counts(counts: Counts) -> Counts:
     """Return the number of entries in which a row fires alone: int64[17]."""
-    return counts[1 << np.arange(N_ROWS)]
+    return np.take(counts, 1 << np.arange(N_ROWS))
