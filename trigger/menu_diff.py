@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trigger.conditions import Term, read_condition
 from trigger.experiment import Experiment
@@ -12,8 +12,8 @@ from trigger.menu import Control, Line, Menu
 
 _Row = tuple[int, Line | Control]
 
-OF_A_LINE = ("name", "condition")
-"""Fields of a line that are compared in a way of their own."""
+OF_LINES: Final = {*Line.model_fields} - {"name", "condition"}
+"""Fields of a line, or of the control trigger if it has them, that are compared as they are."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,9 @@ def _line_change(
 
 
 def _fields(row: _Row | None) -> dict[str, Any]:
-    """Return the fields of a line that are neither its name nor its condition."""
-    return {k: v for k, v in row[1].model_dump(mode="json").items() if k not in OF_A_LINE} if row else {}
+    """Return the fields of a line that are neither its name nor its condition; text that is empty is not set."""
+    content = row[1].model_dump(mode="json", include=OF_LINES) if row else {}
+    return {field: value for field, value in content.items() if value != ""}
 
 
 def _settings(menu: Menu) -> dict[str, Any]:

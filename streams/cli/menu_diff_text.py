@@ -62,7 +62,7 @@ def _change(change: Change) -> str:
 
 
 def _value(value: Any) -> str:
-    return "not set" if value is None or value == "" else str(value)
+    return "not set" if value is None else str(value)
 
 
 def _row(row: int | None) -> str:
