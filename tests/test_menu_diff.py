@@ -201,7 +201,7 @@ def test_diff_as_json_is_one_object(other: str) -> None:
     assert json.loads(run("na62-2018", "na62-2018", "--json").stdout)["same"] is True
 
 
-def test_menus_of_two_experiments_are_compared_each_with_its_own_names(tmp_path: Path) -> None:
+def test_menus_of_two_experiments_are_compared_each_with_its_own_names() -> None:
     menu, na62 = load_menu("na62-2018")
     other = menu.model_copy(update={"experiment": "mine"})
     found = diff_menus((menu, na62), (other, na62.model_copy(update={"name": "mine"})))
