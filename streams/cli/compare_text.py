@@ -23,6 +23,9 @@ DIRECTIONS: Final = ("lost", "gained")
 NAME_WIDTH: Final = 10
 """Letters of a line's name beside its overlaps."""
 
+DIGITS: Final = 4
+"""Digits of a rate that has no error beside it."""
+
 WIDE: Final = 12
 """Columns of an overlap matrix up to which they can be five letters wide."""
 
@@ -199,8 +202,10 @@ def _rate(measured: dict[str, Any]) -> str:
 
 
 def _short(hz: float, error_hz: float) -> str:
-    """Write a rate with the digits that its error allows."""
-    value, _, rest = rate_text(hz, error_hz).partition(" +- ")
+    """Write a rate with the digits that its error allows, DIGITS at most: beside it stands the difference."""
+    # An error is written with two digits.
+    least = 10.0 ** (math.floor(math.log10(hz)) + 2 - DIGITS) if hz > 0 else 0.0
+    value, _, rest = rate_text(hz, max(error_hz, least)).partition(" +- ")
     return f"{value} {rest.split()[1]}"
 
 
