@@ -15,6 +15,7 @@ from streams.catalogue import load_menu
 from streams.exchange import SpillStart
 from streams.replay import ReplayError, make_request
 from streams.report import Report
+from streams.saved_counters import CountersError
 from streams.stages.counters import by_line, start_counters
 from streams.stages.inline import replay_inline
 from streams.stages.local import replay_processes
@@ -111,7 +112,7 @@ def test_a_replay_goes_on_from_the_counters_of_a_report(spill: Path, thrice: Rep
 def test_counters_that_are_none_are_named(spill: Path, tmp_path: Path, text: str, what: str) -> None:
     saved = tmp_path / "report.json"
     saved.write_text(text, encoding="utf-8")
-    with pytest.raises(ReplayError, match=f"--counters .*report.json: {what}"):
+    with pytest.raises(CountersError, match=f"--counters .*report.json: {what}"):
         play([spill], counters=saved)
 
 
@@ -121,7 +122,7 @@ def test_a_counter_out_of_its_range_is_named(spill: Path, tmp_path: Path, value:
     report = play([spill])
     report["downscaling_counters"]["Control"]["end"] = value
     saved.write_text(json.dumps(report), encoding="utf-8")
-    with pytest.raises(ReplayError, match=r"downscaling_counters.Control.end must be .* from 0 to 399"):
+    with pytest.raises(CountersError, match=r"downscaling_counters.Control.end must be .* from 0 to 399"):
         play([spill], counters=saved)
 
 

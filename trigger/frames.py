@@ -140,6 +140,17 @@ class Block:
         """The first frame after the block."""
         return self.first_frame + self.n_frames
 
+    def span(self) -> tuple[int, int] | None:
+        """Return the first and last frame with words of any detector, None if there are none."""
+        firsts, lasts = [], []
+        for stream in self.streams.values():
+            if len(stream.words):
+                firsts.append(int(np.searchsorted(stream.offsets, 0, side="right")) - 1)
+                lasts.append(int(np.searchsorted(stream.offsets, len(stream.words), side="left")) - 1)
+        if not firsts:
+            return None
+        return self.first_frame + min(firsts), self.first_frame + max(lasts)
+
     def cut(self, first_frame: int, stop_frame: int) -> Block:
         """Return the frames of a half-open range inside this block; the words are shared, not copied."""
         streams = {name: stream.cut(first_frame, stop_frame) for name, stream in self.streams.items()}

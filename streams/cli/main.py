@@ -14,9 +14,10 @@ from trigger.errors import KtrigError
 
 COMMANDS: Final = {
     "bench": ("streams.cli.bench", "Time the parts of ktrig against a baseline."),
+    "compare": ("streams.cli.compare", "Play a spill through two menus; report what differs."),
     "import": ("streams.cli.import_", "Turn an experiment's own files into spill files."),
     "info": ("streams.cli.info", "Show what a spill file holds."),
-    "menu": ("streams.cli.menu", "Show and check trigger menus."),
+    "menu": ("streams.cli.menu", "Show, check and compare trigger menus."),
     "replay": ("streams.cli.replay", "Play a spill through the trigger; report the rates."),
     "simulate": ("streams.cli.simulate", "Simulate the L0 primitives of a spill."),
     "validate": ("streams.cli.validate", "Check spill files; name each problem and its place."),

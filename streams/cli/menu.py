@@ -1,4 +1,4 @@
-"""`ktrig menu`: show a trigger menu, check menu files."""
+"""`ktrig menu`: show a trigger menu, check menu files, say what changed between two."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any, Final
 import click
 
 from streams.catalogue import load_menu, names
+from streams.cli.menu_diff_text import as_dict, text_lines
 from trigger.clock import LSB_NS, LSB_PER_TICK, seconds
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
 from trigger.l0.registers import CONTROL, IGNORE, compile_registers, register_word
 from trigger.menu import Control, DispatchSettings, Line, Menu
+from trigger.menu_diff import diff_menus
 from trigger.remarks import remarks
 
 WIDTH: Final = 80
@@ -28,7 +30,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 @click.group()
 def command() -> None:
-    """Show and check trigger menus."""
+    """Show, check and compare trigger menus."""
 
 
 @command.command(name="list")
@@ -76,6 +78,23 @@ def check(wanted: tuple[str, ...], profile: str | None, as_json: bool) -> None:
         for result in results:
             click.echo(result["error"] or _praise(result), err=not result["good"])
     if not all(result["good"] for result in results):
+        click.get_current_context().exit(1)
+
+
+@command.command()
+@click.argument("a")
+@click.argument("b")
+@profile_option
+@json_option
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the menus differ.")
+def diff(a: str, b: str, profile: str | None, as_json: bool, exit_code: bool) -> None:
+    """Say what changed from menu A to menu B, each a shipped name or a .toml file."""
+    found = diff_menus(load_menu(a, profile), load_menu(b, profile))
+    if as_json:
+        click.echo(json.dumps({"a": a, "b": b} | as_dict(found), indent=2))
+    else:
+        click.echo("\n".join([f"A  {a}", f"B  {b}", *(text_lines(found) if found else ["no difference"])]))
+    if exit_code and found:
         click.get_current_context().exit(1)
 
 

@@ -26,7 +26,7 @@ def render(report: Report, console: Console) -> None:
     console.print(_line_table(report))
     for note in _notes(report):
         _say(console, note)
-    rate = _rate(report["l0_rate_hz"], report["l0_rate_error_hz"])
+    rate = rate_text(report["l0_rate_hz"], report["l0_rate_error_hz"])
     _say(console, f"L0 total  {rate} ({report['l0_triggers']:,} triggers)")
     if report["intensity_mhz"] is not None:
         _say(
@@ -68,9 +68,9 @@ def _line_table(report: Report) -> Table:
         if line["active"]:
             table.add_row(
                 line["name"],
-                _rate(line["rate_before_hz"], line["rate_before_error_hz"]),
+                rate_text(line["rate_before_hz"], line["rate_before_error_hz"]),
                 f"{line['downscaling']:,}",
-                _rate(line["rate_after_hz"], line["rate_after_error_hz"]),
+                rate_text(line["rate_after_hz"], line["rate_after_error_hz"]),
             )
         else:
             table.add_row(line["name"], "inactive", f"{line['downscaling']:,}", "inactive", style="dim")
@@ -160,12 +160,12 @@ def _account(report: Report) -> str:
     )
 
 
-def _rate(hz: float, error_hz: float) -> str:
-    """Write a rate with its error to two digits, in the unit that suits the rate."""
-    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if hz >= s), ("Hz", 1.0))
+def rate_text(hz: float, error_hz: float, sign: str = "") -> str:
+    """Write a rate with its error to two digits, in the unit that suits the rate; sign: "+" for a difference."""
+    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if abs(hz) >= s), ("Hz", 1.0))
     error = error_hz / scale
     digits = max(1 - math.floor(math.log10(error)), 0) if error > 0 else 0
-    return f"{hz / scale:,.{digits}f} +- {error:.{digits}f} {unit}"
+    return f"{hz / scale:{sign},.{digits}f} +- {error:.{digits}f} {unit}"
 
 
 def _time(time_s: float) -> str:

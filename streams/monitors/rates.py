@@ -65,7 +65,12 @@ class Snapshot:
     @property
     def beam_s(self) -> float:
         """Time from the first to the last frame with primitives: what rates are per."""
-        return 0.0 if self.span is None else (self.span[1] - self.span[0] + 1) * FRAME_S
+        return span_s(self.span)
+
+
+def span_s(span: tuple[int, int] | None) -> float:
+    """Return the time from the beginning of a first frame to the end of a last one, 0 if there are none."""
+    return 0.0 if span is None else (span[1] - span[0] + 1) * FRAME_S
 
 
 def fresh(start: SpillStart) -> Snapshot:

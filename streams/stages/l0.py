@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from streams.exchange import L0Counts, L0Output, LineLosses, SpillEnd, SpillStart, StageTotals
 from streams.ledger import Account, LedgerError, assert_closed, entry_detectors
 from streams.stages.counters import by_line, start_counters
@@ -57,7 +55,7 @@ class L0Stage:
         if self._losses:
             self._losses.process(block, self._processor.entries)
         self.totals.add(block)
-        span = _span(block)
+        span = block.span()
         self._stop_frame = block.stop_frame
         self.totals.busy_s += time.thread_time() - began
         return self._output(block.first_frame, block.n_frames, triggers, source, span, late)
@@ -143,15 +141,3 @@ class L0Stage:
             pending=self._given - account["words"],
             losses=LineLosses(losses.ideal, losses.same_slot, losses.lost, losses.gained) if losses else None,
         )
-
-
-def _span(block: Block) -> tuple[int, int] | None:
-    """First and last frame of a block with primitives of any detector."""
-    firsts, lasts = [], []
-    for stream in block.streams.values():
-        if len(stream.words):
-            firsts.append(int(np.searchsorted(stream.offsets, 0, side="right")) - 1)
-            lasts.append(int(np.searchsorted(stream.offsets, len(stream.words), side="left")) - 1)
-    if not firsts:
-        return None
-    return block.first_frame + min(firsts), block.first_frame + max(lasts)
