@@ -88,7 +88,10 @@ def check(wanted: tuple[str, ...], profile: str | None, as_json: bool) -> None:
 @json_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the menus differ.")
 def diff(a: str, b: str, profile: str | None, as_json: bool, exit_code: bool) -> None:
-    """Say what changed from menu A to menu B, each a shipped name or a .toml file."""
+    """Say what changed from menu A to menu B.
+
+    Each is a shipped name or a .toml file.
+    """
     found = diff_menus(load_menu(a, profile), load_menu(b, profile))
     if as_json:
         click.echo(json.dumps({"a": a, "b": b} | as_dict(found), indent=2))
