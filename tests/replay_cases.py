@@ -17,7 +17,6 @@ from urllib.request import urlopen
 import msgpack
 import numpy as np
 import zmq
-from streams.wire.link import Receiver
 
 from streams import exchange
 from streams.exchange import L0Output, SpillEnd, SpillStart
@@ -30,6 +29,7 @@ from streams.stages.monitor import MonitorStage
 from streams.stages.processes import STAGES, Step, run_stage
 from streams.stages.request import Request
 from streams.stages.source import FileSource
+from streams.wire.receiver import Receiver
 from trigger.frames import Block, FrameStream
 
 KTRIG = Path(sys.executable).with_name("ktrig")
