@@ -1,101 +1,108 @@
-"""Links: credit bounds what is under way, nothing is lost or out of order, and a stop ends every wait."""
+"""Links: messages come once each and in order, credit bounds what is under way, and a stop ends every wait."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from link_cases import (
+    PLENTY,
     Collector,
     Context,
+    FakeReader,
     InThread,
     Patience,
     cost,
+    link,
     never,
     of_size,
+    play,
     send,
-    send_and_drain,
 )
-from replay_cases import wait_until
+from replay_cases import wait_until, zmq_context
 
-from streams.wire.link import LinkError, Receiver, Sender, Stopped
-from streams.wire.message import Message, MessageTooLong
+from streams.wire import sender as sender_module
+from streams.wire.endpoint import LinkError, Stopped, check_endpoint
+from streams.wire.message import MessageTooLong
+from streams.wire.receiver import Receiver
+from streams.wire.sender import Sender
+
+
+def numbers(collector: Collector) -> list[int]:
+    return [message.seq for message in collector.messages]
 
 
 def test_messages_come_once_each_in_order_and_whole(context: Context, endpoint: str) -> None:
-    with (
-        closing(Collector(context, endpoint, 10_000)) as collector,
-        closing(Sender(context, endpoint, never)) as sender,
-    ):
-        for i in range(500):
-            sender.send(of_size(i, i))
-        sender.drain()
-        assert [message.seq for message in collector.messages] == [*range(500)]
+    with link(context, endpoint, 10_000) as (sender, collector):
+        play(sender, *range(500))
+        assert numbers(collector) == [*range(500)]
         for i, message in enumerate(collector.messages):
             assert (message.first_frame, message.arrays["a"].tobytes()) == (i, bytes([i % 256]) * i)
-    assert (collector.receiver.missing, collector.receiver.malformed, sender.malformed) == (0, 0, 0)
+        assert sum(vars(collector.counts + sender.counts).values()) == 0
 
 
-def test_a_buffer_may_be_filled_again_once_it_is_sent(context: Context, endpoint: str) -> None:
-    buffer = np.zeros(1000, np.uint8)
-    with (
-        closing(Collector(context, endpoint, 10**6)) as collector,
-        closing(Sender(context, endpoint, never)) as sender,
-    ):
-        for i in range(100):
-            buffer[:] = i
-            sender.send(Message("x", arrays={"a": buffer}))
-        sender.drain()
-        assert [set(message.arrays["a"]) for message in collector.messages] == [{i} for i in range(100)]
+def test_spills_follow_each_other_in_epochs_of_their_own(context: Context, endpoint: str) -> None:
+    with link(context, endpoint) as (sender, collector):
+        for _ in range(3):
+            play(sender, 10, 10)
+        epochs = [message.epoch for message in collector.messages]
+        assert epochs == [e for e in sorted(set(epochs)) for _ in range(2)]
+        assert numbers(collector) == [0, 1] * 3
 
 
 @pytest.mark.parametrize("n_bytes", [0, 100, 10_000])
-def test_a_receiver_that_does_not_acknowledge_stops_its_sender_at_the_credit(
-    context: Context, endpoint: str, n_bytes: int
-) -> None:
+def test_no_more_is_under_way_than_the_reader_granted(context: Context, endpoint: str, n_bytes: int) -> None:
     credit = 10 * cost(of_size(n_bytes)) + 5
-    patience = Patience(3)
     with (
-        closing(Collector(context, endpoint, credit, acknowledging=False)) as collector,
-        closing(Sender(context, endpoint, patience)) as sender,
-    ):
-        for _ in range(10):
-            patience.reset()
-            sender.send(of_size(n_bytes))
-        wait_until(lambda: len(collector.messages) == 10)
-        patience.reset()
-        with pytest.raises(Stopped):
-            sender.send(of_size(n_bytes))
-
-
-def test_an_acknowledgement_gives_its_credit_back(context: Context, endpoint: str) -> None:
-    message = of_size(1000)
-    with (
-        closing(Receiver(context, endpoint, never, 2 * cost(message))) as receiver,
         closing(Sender(context, endpoint, never)) as sender,
+        closing(FakeReader(context, endpoint)) as reader,
     ):
-        sending = InThread(lambda: send(sender, 1000, 1000, 1000))
-        first, second = receiver.receive(), receiver.receive()
-        assert sending.running
-        receiver.acknowledge(second)
-        assert receiver.receive().seq == 2
-        sending.result()
-        receiver.acknowledge(first)
+        reader.say(credit=credit)
+        send(sender, *[n_bytes] * 30)
+        first = reader.waiting()
+        assert [message.seq for message in first] == [*range(10)]
+        assert 0 <= sender.state().credit_bytes < cost(of_size(n_bytes))
+        reader.say(epoch=first[0].epoch, next=4)
+        wait_until(lambda: [sender.service(), sender.state().queued_messages == 26][1])
+        assert [message.seq for message in reader.waiting()] == [*range(10, 14)]
+
+
+def test_no_more_is_kept_than_the_window(context: Context, endpoint: str) -> None:
+    patience = Patience(10)
+    with (
+        closing(Sender(context, endpoint, patience, window_bytes=10 * cost(of_size(100)))) as sender,
+        closing(FakeReader(context, endpoint)) as reader,
+    ):
+        reader.say()
+        send(sender, 100)
+        for _ in range(9):
+            patience.reset()
+            sender.send(of_size(100))
+        with pytest.raises(Stopped):
+            sender.send(of_size(100))
+        state = sender.state()
+        assert (state.queued_messages, state.queued_bytes) == (10, 10 * cost(of_size(100)))
+        assert [message.first_frame for message in sender.undelivered] == [0] * 10
 
 
 def test_a_message_larger_than_the_credit_passes_alone(context: Context, endpoint: str) -> None:
     with (
-        closing(Receiver(context, endpoint, never, 1000)) as receiver,
-        closing(Sender(context, endpoint, never)) as sender,
+        closing(Sender(context, endpoint, never, window_bytes=1000)) as sender,
+        closing(Receiver(context, endpoint, never, "r", 1000)) as receiver,
     ):
-        sending = InThread(lambda: send(sender, 10, 100_000, 10))
+        sending = InThread(lambda: play(sender, 10, 100_000, 10))
         for seq in range(3):
             message = receiver.receive()
             assert message.seq == seq
-            assert sending.running or seq == 2
+            assert sending.running
             receiver.acknowledge(message)
         sending.result()
 
@@ -103,39 +110,109 @@ def test_a_message_larger_than_the_credit_passes_alone(context: Context, endpoin
 def test_a_message_that_no_receiver_would_take_is_refused_and_the_link_goes_on(
     context: Context, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (
-        closing(Collector(context, endpoint, 10**6)) as collector,
-        closing(Sender(context, endpoint, never)) as sender,
-    ):
+    with link(context, endpoint) as (sender, collector):
+        send(sender, 1)
         with monkeypatch.context() as patch:
             patch.setattr("streams.wire.message.MAX_MESSAGE_BYTES", 1000)
             with pytest.raises(MessageTooLong):
                 sender.send(of_size(1001))
         sender.send(of_size(1))
         sender.drain()
-        assert [message.seq for message in collector.messages] == [0]
+        assert numbers(collector) == [0, 1]
 
 
-def test_drain_waits_for_the_last_acknowledgement(context: Context, endpoint: str) -> None:
+def test_drain_waits_until_all_is_acknowledged_in_any_order(context: Context, endpoint: str) -> None:
     with (
-        closing(Receiver(context, endpoint, never)) as receiver,
         closing(Sender(context, endpoint, never)) as sender,
+        closing(Receiver(context, endpoint, never, "r")) as receiver,
     ):
-        draining = InThread(lambda: send_and_drain(sender, 1, 1))
-        messages = [receiver.receive(), receiver.receive()]
+        draining = InThread(lambda: play(sender, 1, 1, 1))
+        messages = [receiver.receive() for _ in range(3)]
         receiver.acknowledge(messages[1])
-        assert draining.running
         receiver.acknowledge(messages[0])
+        assert draining.running
+        receiver.acknowledge(messages[2])
         draining.result()
 
 
-@pytest.mark.parametrize("last", ["send", "drain"])
-def test_a_stop_ends_a_sender_without_a_receiver(context: Context, endpoint: str, last: str) -> None:
+@pytest.mark.parametrize("n_readers", [2, 5])
+def test_several_readers_of_any_speed_get_the_same(context: Context, endpoint: str, n_readers: int) -> None:
+    sizes = [100] * 300
+    with ExitStack() as stack:
+        sender = stack.enter_context(
+            closing(Sender(context, endpoint, never, readers=n_readers, window_bytes=20_000))
+        )
+        readers = [
+            stack.enter_context(closing(Collector(context, endpoint, 300 * 10**i, f"r{i}")))
+            for i in range(n_readers)
+        ]
+        play(sender, *sizes)
+        assert sorted(sender.readers) == [f"r{i}" for i in range(n_readers)]
+        for reader in readers:
+            assert numbers(reader) == [*range(300)]
+
+
+def test_a_slow_reader_holds_the_others_back_and_loses_nothing(context: Context, endpoint: str) -> None:
+    patience = Patience(10**6)
+    with (
+        closing(Sender(context, endpoint, patience, readers=2, window_bytes=10 * cost(of_size(100)))) as sender,
+        closing(Collector(context, endpoint, name="fast")) as fast,
+        closing(FakeReader(context, endpoint, "slow")) as slow,
+    ):
+        slow.say()
+        send(sender, *[100] * 10)
+        wait_until(lambda: len(fast.messages) == 10)
+        patience._times = 10
+        patience.reset()
+        with pytest.raises(Stopped):
+            sender.send(of_size(100))
+        patience._times = 10**6
+        epoch = slow.read().epoch
+        slow.say(epoch=epoch, next=10)
+        sender.send(of_size(100))
+        wait_until(lambda: len(fast.messages) == 11)
+        slow.say(epoch=epoch, next=11)
+        sender.drain()
+        assert [message.seq for message in slow.waiting()] == [*range(1, 11)]
+
+
+def test_a_reader_that_comes_in_the_middle_gets_the_next_spill(context: Context, endpoint: str) -> None:
+    with link(context, endpoint) as (sender, first):
+        send(sender, 1, 1)
+        with closing(Collector(context, endpoint, name="late")) as late:
+            wait_until(lambda: [sender.service(), "late" in sender._waiting][1])
+            sender.drain()
+            play(sender, 1, 1, 1)
+            assert (numbers(late), numbers(first)) == ([0, 1, 2], [0, 1, 0, 1, 2])
+
+
+def test_a_reader_that_waited_and_went_is_not_waited_for(
+    context: Context, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "WAITING_S", 0.1)
+    with link(context, endpoint) as (sender, collector):
+        send(sender, 1)
+        with closing(Collector(context, endpoint, name="fickle")):
+            wait_until(lambda: [sender.service(), "fickle" in sender._waiting][1])
+        gone_s = sender._waiting["fickle"].heard_s + 0.1
+        wait_until(lambda: time.monotonic() > gone_s)
+        sender.drain()
+        play(sender, 1, 1)
+        assert sender.readers == ["r"]
+        assert numbers(collector) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("wait", ["wait_for_readers", "send", "drain"])
+def test_a_stop_ends_every_wait_of_a_sender(context: Context, endpoint: str, wait: str) -> None:
     stop = threading.Event()
-    with closing(Sender(context, endpoint, stop.is_set)) as sender:
-        if last == "drain":
-            sender._sizes[0] = 1
-        blocked = InThread(sender.drain if last == "drain" else lambda: send(sender, 1))
+    with (
+        closing(Sender(context, endpoint, stop.is_set, window_bytes=10)) as sender,
+        closing(FakeReader(context, endpoint)) as reader,
+    ):
+        if wait != "wait_for_readers":
+            reader.say()
+            send(sender, 1)
+        blocked = InThread({"send": lambda: sender.send(of_size(1))}.get(wait) or getattr(sender, wait))
         stop.set()
         with pytest.raises(Stopped):
             blocked.result()
@@ -143,45 +220,183 @@ def test_a_stop_ends_a_sender_without_a_receiver(context: Context, endpoint: str
 
 def test_a_stop_ends_a_receiver_without_a_sender(context: Context, endpoint: str) -> None:
     stop = threading.Event()
-    with closing(Receiver(context, endpoint, stop.is_set)) as receiver:
+    with closing(Receiver(context, endpoint, stop.is_set, "r")) as receiver:
         blocked = InThread(receiver.receive)
         stop.set()
         with pytest.raises(Stopped):
             blocked.result()
 
 
+def test_a_reader_that_is_silent_for_too_long_is_one_line(context: Context, endpoint: str) -> None:
+    with (
+        closing(Sender(context, endpoint, never, patience_s=0.05)) as sender,
+        closing(FakeReader(context, endpoint)) as reader,
+    ):
+        reader.say()
+        with pytest.raises(LinkError, match=r"^reader r has been silent for 0.05 s, and 1 messages wait"):
+            play(sender, 1)
+
+
 def test_a_busy_port_is_one_line(context: Context) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(LinkError) as caught:
-            Receiver(context, endpoint, never)
+            Sender(context, endpoint, never)
     assert str(caught.value) == f"cannot listen at {endpoint}: Address already in use; choose another"
+
+
+def test_a_path_where_another_sender_listens_is_one_line(context: Context, endpoint: str) -> None:
+    with link(context, endpoint) as (sender, collector):
+        with pytest.raises(LinkError, match=r": Address already in use; choose another$"):
+            Sender(context, endpoint, never)
+        play(sender, 1)
+        assert numbers(collector) == [0]
+
+
+def test_a_file_in_the_place_of_an_endpoint_is_left_alone(context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "spill.h5"
+    path.write_text("mine")
+    with pytest.raises(LinkError, match=r": File exists; choose another$"):
+        Sender(context, f"ipc://{path}", never)
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     "endpoint",
-    [
-        "",
-        "nonsense",
-        "tcp://127.0.0.1",
-        "udp://127.0.0.1:1",
-        "ipc:///no/such/folder/x",
-        "ipc:///tmp/" + "x" * 120,
-    ],
+    ["", "nonsense", "tcp://127.0.0.1", "udp://127.0.0.1:1", "ipc:///no/such/folder/x", "ipc:///tmp/" + "x" * 300],
 )
 def test_an_endpoint_that_cannot_be_is_one_line(context: Context, endpoint: str) -> None:
     with pytest.raises(LinkError, match=r"^cannot listen at .*; choose another$"):
-        Receiver(context, endpoint, never)
+        Sender(context, endpoint, never)
     if not endpoint.startswith("ipc:///no"):
         with pytest.raises(LinkError, match=r"^cannot connect to "):
-            Sender(context, endpoint, never)
+            Receiver(context, endpoint, never, "r")
 
 
-def test_a_receiver_tells_the_port_that_the_system_chose(context: Context) -> None:
-    with (
-        closing(Receiver(context, "tcp://127.0.0.1:*", never)) as receiver,
-        closing(Sender(context, receiver.endpoint, never)) as sender,
-    ):
-        sending = InThread(lambda: send(sender, 1))
-        assert receiver.receive().seq == 0
-        sending.result()
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "tcp://localhost:5000", "tcp://[::1]:5000", "ipc://x"])
+def test_endpoints_on_this_host_are_taken(endpoint: str) -> None:
+    check_endpoint(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        ("127.0.0.1:5000", "is no endpoint"),
+        ("tcp://127.0.0.1:", "is no endpoint"),
+        ("inproc://x", "is no endpoint"),
+        ("ipc://", "is no endpoint"),
+        ("tcp://*:5000", "loopback"),
+        ("tcp://0.0.0.0:5000", "loopback"),
+        ("tcp://example.org:5000", "loopback"),
+    ],
+)
+def test_endpoints_elsewhere_are_refused_in_one_line(endpoint: str, message: str) -> None:
+    with pytest.raises(LinkError, match=message) as caught:
+        check_endpoint(endpoint)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sender_tells_the_port_that_the_system_chose(context: Context) -> None:
+    with closing(Sender(context, "tcp://127.0.0.1:*", never)) as sender:
+        with closing(Collector(context, sender.endpoint)) as collector:
+            play(sender, 1)
+            assert numbers(collector) == [0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=40),
+    credits=st.lists(st.integers(1, 20_000), min_size=1, max_size=3),
+    window=st.integers(1, 20_000),
+)
+def test_any_credits_and_window_deliver_all_to_all(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], credits: list[int], window: int
+) -> None:
+    endpoint = f"ipc://{tmp_path_factory.mktemp('l')}/link"
+    with zmq_context() as context, ExitStack() as stack:
+        made = Sender(context, endpoint, never, len(credits), window)
+        sender = stack.enter_context(closing(made))
+        readers = [
+            stack.enter_context(closing(Collector(context, endpoint, credit, str(i))))
+            for i, credit in enumerate(credits)
+        ]
+        play(sender, *sizes)
+        for reader in readers:
+            assert [len(message.arrays["a"]) for message in reader.messages] == sizes
+
+
+Step = tuple[str, int]
+
+
+class Model:
+    """What a sender may have under way to one reader that grants, goes back and reads as it likes.
+
+    pipe: numbers of the messages that lie in its connection.
+    """
+
+    def __init__(self, context: Context, endpoint: str, credit: int) -> None:
+        self.sender = Sender(context, endpoint, never, window_bytes=PLENTY)
+        self.reader = FakeReader(context, endpoint)
+        self.credit = credit
+        self.size = cost(of_size(100))
+        self.reader.say(credit=credit)
+        send(self.sender, *[100] * 40)
+        self.read: list[Any] = []
+        self.next = 0
+
+    def step(self, what: str, n: int) -> None:
+        if what == "read":
+            self.read += [message.seq for message in self.reader.waiting()]
+            assert len(self.read) <= 2 * max(self.credit // self.size, 1) + sender_module.MAX_RESUMES
+            self.read.clear()
+        if what == "resume":
+            for _ in range(n):
+                self.reader.say(epoch=self.sender._epoch, next=self.next, resume=True)
+        if what == "settle":
+            self.next = min(self.next + n, self.sender._readers["r"].highest)
+            self.reader.say(epoch=self.sender._epoch, next=self.next)
+        self.sender._turn(5)
+        mine = self.sender._readers["r"]
+        assert mine.under_way == sum(self.size for _ in range(mine.next, mine.sent))
+        assert mine.under_way <= max(self.credit, self.size)
+        assert self.sender.state().queued_messages == 40 - mine.next
+
+    def close(self) -> None:
+        self.reader.close()
+        self.sender.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    credit=st.integers(1, 3000),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["resume", "settle"]), st.integers(1, 15)), max_size=15
+    ),
+)
+def test_what_is_under_way_is_what_was_sent_and_not_dealt_with(
+    tmp_path_factory: pytest.TempPathFactory, credit: int, steps: list[Step]
+) -> None:
+    endpoint = f"ipc://{tmp_path_factory.mktemp('l')}/link"
+    with zmq_context() as context, closing(Model(context, endpoint, credit)) as model:
+        for step in steps:
+            model.step(*step)
+
+
+def test_a_reader_that_asks_again_without_reading_gets_no_more_than_twice_its_credit(
+    context: Context, endpoint: str
+) -> None:
+    with closing(Model(context, endpoint, 10 * cost(of_size(100)))) as model:
+        for _ in range(20):
+            model.step("resume", 50)
+        model.step("read", 0)
+
+
+def test_arrays_are_sent_from_where_they_are(context: Context, endpoint: str) -> None:
+    large = np.arange(10**6, dtype=np.int64)
+    with link(context, endpoint) as (sender, collector):
+        sender.wait_for_readers()
+        message = of_size(0)
+        sender.begin(message.__class__("x", arrays={"a": large}))
+        assert np.shares_memory(np.frombuffer(sender._kept[0].frames[1], np.int64), large)
+        sender.drain()
+        assert (collector.messages[0].arrays["a"] == large).all()

@@ -10,6 +10,7 @@ from streams.exchange import SpillEnd
 from streams.stages.source import FileSource
 from streams.wire.endpoint import Stopped
 from streams.wire.sender import ReaderRestarted, Sender
+from streams.wire.state import LinkState
 from trigger.errors import KtrigError
 
 MAX_ATTEMPTS: Final = 20
@@ -31,7 +32,7 @@ def play_spills(
     """Send all spills from where the source stands; begin one again whose reader was started anew.
 
     What `sender.stop` says ends the spill that is being played as if it were over; only `stopped` ends the settling
-    of what was sent, by Stopped. link: the name of the receivers in the totals. delivered: called when all of a spill
+    of what was sent, by Stopped. The sender counts anew for each spill. link: the name of the receivers in the totals. delivered: called when all of a spill
     is dealt with. Raises SpillGivenUp, and what `Sender.send` does.
     """
     finishing = sender.stop
@@ -54,6 +55,7 @@ def play_spills(
             source.rewind()
             continue
         delivered(end)
+        sender.counts = LinkState()
         if source.start.last or interrupted:
             return
         source.next_spill()

@@ -23,6 +23,7 @@ from streams.wire.endpoint import Stopped
 from streams.wire.message import MalformedMessage, Message
 from streams.wire.receiver import Receiver
 from streams.wire.sender import ReaderRestarted, Sender
+from streams.wire.state import LinkState
 from trigger.errors import KtrigError
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class _L0Flow:
             self._sender.begin(self._stage.start.message(self._menu))
         elif message.kind == exchange.END:
             self._end(exchange.read_end(message))
+            self._sender.counts, receiver.counts = LinkState(), LinkState()
         else:
             block, source_totals, late = exchange.read_block(message)
             stage = self._stage
@@ -188,6 +190,7 @@ class _MonitorFlow:
         elif message.kind == exchange.END:
             end = exchange.read_end(message)
             self._supervisor.tell(report=stage.finish(end))
+            receiver.counts = LinkState()
             self.over = stage.start.last or end.interrupted
         else:
             done = stage.update(exchange.read_output(message), receiver.counts)

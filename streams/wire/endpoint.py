@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
+import socket
+from pathlib import Path
 from typing import Any, Final
 
 import zmq
@@ -41,16 +44,16 @@ class Stopped(Exception):  # noqa: N818 - it is an order, not an error
 
 def make_socket(context: zmq.Context[Any], kind: int, max_frame_bytes: int) -> zmq.Socket[Any]:
     """Make a socket that drops nothing: credit is the limit, and high-water marks (0: none) would hide its errors."""
-    socket: zmq.Socket[Any] = context.socket(kind)
-    socket.sndhwm = socket.rcvhwm = 0
-    socket.maxmsgsize = max_frame_bytes
-    socket.linger = 0
-    socket.sndbuf = socket.rcvbuf = SOCKET_BYTES
-    socket.heartbeat_ivl = HEARTBEAT_MS
-    socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
-    socket.reconnect_ivl = RECONNECT_MS
-    socket.reconnect_ivl_max = RECONNECT_MAX_MS
-    return socket
+    made: zmq.Socket[Any] = context.socket(kind)
+    made.sndhwm = made.rcvhwm = 0
+    made.maxmsgsize = max_frame_bytes
+    made.linger = 0
+    made.sndbuf = made.rcvbuf = SOCKET_BYTES
+    made.heartbeat_ivl = HEARTBEAT_MS
+    made.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
+    made.reconnect_ivl = RECONNECT_MS
+    made.reconnect_ivl_max = RECONNECT_MAX_MS
+    return made
 
 
 def check_endpoint(endpoint: str) -> None:
@@ -74,6 +77,19 @@ def check_endpoint(endpoint: str) -> None:
         )
 
 
-def reason(wrong: zmq.ZMQError) -> str:
+def check_path(endpoint: str) -> None:
+    """Raise OSError if a file, or somebody who listens, is where an ipc endpoint is to be: ZeroMQ deletes it."""
+    path = Path(endpoint.removeprefix("ipc://"))
+    if not endpoint.startswith("ipc://") or not path.exists():
+        return
+    if not path.is_socket():
+        raise OSError(errno.EEXIST, "")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.setblocking(False)
+        if other.connect_ex(str(path)) != errno.ECONNREFUSED:
+            raise OSError(errno.EADDRINUSE, "")
+
+
+def reason(wrong: zmq.ZMQError | OSError) -> str:
     """What the system says, without the address that pyzmq adds to it."""
     return zmq.strerror(wrong.errno or 0)

@@ -17,6 +17,9 @@ from streams.wire.message import MAX_INTEGER, VERSION, Buffer, MalformedMessage
 MAX_GRANT_BYTES: Final = 1024
 MAX_NAME_CHARACTERS: Final = 100
 
+MAX_EPOCH: Final = MAX_INTEGER // 2
+"""What a reader may claim: an epoch must be left to come after it."""
+
 _INTEGERS: Final = ("instance", "credit", "epoch", "next")
 
 
@@ -58,6 +61,8 @@ class Grant:
         for key in _INTEGERS:
             if type(content[key]) is not int or not 0 <= content[key] <= MAX_INTEGER:
                 raise MalformedMessage(f"{key} is not a whole number from 0 to 2^63 - 1")
+        if content["epoch"] > MAX_EPOCH:
+            raise MalformedMessage("no epoch would be left")
         reader = content["reader"]
         if type(reader) is not str or not reader.isprintable() or not 0 < len(reader) <= MAX_NAME_CHARACTERS:
             raise MalformedMessage("reader is not a name")

@@ -21,6 +21,9 @@ from streams.wire.state import LinkState
 LINGER_MS: Final = 1000
 """Time that the last grant gets to leave when a receiver is closed."""
 
+GRANTS_WAITING: Final = 100
+"""Grants that may wait for their sender to read them; one more is not sent."""
+
 RESUME_S: Final = 0.2
 """Shortest time between two requests to go back: what is under way meanwhile comes out of order."""
 
@@ -50,10 +53,13 @@ class Receiver:
         self._epoch = 0
         self._expected = 0
         self._done = 0
+        self._lacks = False
+        """Whether a message that came is not what it should be, and the right one has not come yet."""
         self._asked_s = 0.0
         self._refused = 0
         self._socket = make_socket(context, zmq.DEALER, MAX_MESSAGE_BYTES)
         self._socket.linger = LINGER_MS
+        self._socket.sndhwm = GRANTS_WAITING
         try:
             self._socket.connect(endpoint)
         except zmq.ZMQError as wrong:
@@ -70,7 +76,8 @@ class Receiver:
             if self._stop():
                 raise Stopped
             if not self._socket.poll(POLL_MS):
-                self._grant()
+                if not (self._lacks and self._ask_to_resume()):
+                    self._grant()
                 continue
             message = self._take([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
             if message is not None:
@@ -81,7 +88,9 @@ class Receiver:
         try:
             message = Message.decode(frames)
         except MalformedMessage:
+            # It may have been the one that we wait for.
             self.counts.malformed += 1
+            self._ask_to_resume()
             return None
         if message.epoch < self._epoch or message.epoch == 0:
             self.counts.stale += 1
@@ -97,12 +106,13 @@ class Receiver:
             self._grant()
             return None
         self._expected += 1
+        self._lacks = False
         return message
 
     def acknowledge(self, message: Message) -> None:
         """Say that this message and all before it are dealt with; their credit returns to the sender."""
         if message.epoch == self._epoch:
-            self._done = message.seq + 1
+            self._done = max(self._done, message.seq + 1)
             self._refused = 0
             self._grant()
 
@@ -115,18 +125,22 @@ class Receiver:
         self._expected = message.seq
         self._ask_to_resume()
 
-    def _ask_to_resume(self) -> None:
+    def _ask_to_resume(self) -> bool:
+        """Ask the sender to go back, unless we did just now: then again if the right message does not come."""
+        self._lacks = True
         now = time.monotonic()
-        if now - self._asked_s >= RESUME_S:
-            self._asked_s = now
-            self._grant(resume=True)
+        if now - self._asked_s < RESUME_S:
+            return False
+        self._asked_s = now
+        self._grant(resume=True)
+        return True
 
     def _grant(self, resume: bool = False) -> None:
         grant = Grant(self._name, self._instance, self._credit, self._epoch, self._done, resume)
         try:
             self._socket.send(grant.encode(), zmq.NOBLOCK)
         except zmq.Again:
-            return  # Not connected; the next one says it all again.
+            return  # The sender does not read; the next one says it all again.
 
     def close(self) -> None:
         """Close the socket."""

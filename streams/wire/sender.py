@@ -18,13 +18,22 @@ from typing import Any, Final
 
 import zmq
 
-from streams.wire.endpoint import CREDIT_BYTES, FRAME_BYTES, POLL_MS, LinkError, Stopped, make_socket, reason
+from streams.wire.endpoint import (
+    CREDIT_BYTES,
+    FRAME_BYTES,
+    POLL_MS,
+    LinkError,
+    Stopped,
+    check_path,
+    make_socket,
+    reason,
+)
 from streams.wire.grant import Grant
 from streams.wire.message import Buffer, MalformedMessage, Message
 from streams.wire.state import LinkState
 
-MAX_FRAME_BYTES: Final = 256 * 1024
-"""Of what strangers may send us; more, and their connection is cut."""
+MAX_FRAME_BYTES: Final = 16 * 1024
+"""Of what strangers may send us; more, and their connection is cut. A grant is shorter by far."""
 
 STRANGER_MESSAGES: Final = 128
 """Messages of one peer that may wait in ZeroMQ for us to look at them; then it waits."""
@@ -34,6 +43,15 @@ GRANTS_AT_ONCE: Final = 1000
 
 MAX_WAITING: Final = 16
 """Readers that may wait for the next spill."""
+
+WAITING_S: Final = 1.0
+"""A reader that waits and has said nothing for this long is gone."""
+
+MAX_RESUMES: Final = 10
+"""How often we go back for a reader that does not come further: it may ask without reading what we send."""
+
+MAX_REPLACED: Final = 64
+"""Receivers that were replaced and whose late grants we know."""
 
 READER_PATIENCE_S: Final = 60.0
 """How long a reader outside ktrig may be silent while we wait for it."""
@@ -52,22 +70,43 @@ class _Kept:
 
 @dataclass
 class _Reader:
-    """A reader as its last grant described it. sent: messages of this epoch handed to ZeroMQ for it."""
+    """A reader as its last grant described it.
+
+    address: of its connection, None if that is gone; former: of the one before. sent: messages of this epoch handed
+    to ZeroMQ for it; highest: the most that ever were. under_way: bytes sent and not dealt with; stale: of what was
+    sent on this connection before we went back, and may still lie in it. resumed: times that we went back since it
+    last came further.
+    """
 
     grant: Grant
     address: bytes | None
     heard_s: float
+    former: bytes | None = None
     next: int = 0
     sent: int = 0
     highest: int = 0
     under_way: int = 0
+    stale: int = 0
+    resumed: int = 0
+
+    def go_back(self, connected: bool) -> None:
+        """Send again what is not dealt with; what is under way on a connection that lasts may still arrive."""
+        self.stale = self.stale + self.under_way if connected else 0
+        self.sent, self.under_way = self.next, 0
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether it would take a message: one in any case, more within its credit, with what is stale within two."""
+        wanted = self.under_way + size
+        return not self.under_way or (
+            wanted <= self.grant.credit and wanted + self.stale <= 2 * self.grant.credit
+        )
 
 
 class Sender:
     """The sending end. `stop` is asked while it waits and ends the wait with Stopped; it may be replaced.
 
-    readers: how many to serve; one that comes when all are there, or in the middle of a spill, waits for the next
-    spill. window_bytes: of messages kept. patience_s: how long to wait for a reader that says nothing.
+    readers: how many to wait for; one that comes when they are there waits for the next spill. window_bytes: of
+    messages kept. patience_s: how long to wait for a reader that says nothing.
     endpoint: where it listens, with the port if the system chose. counts: see LinkState.
     """
 
@@ -90,17 +129,20 @@ class Sender:
         # A reader that is gone shows when we send to it.
         self._socket.router_mandatory = True
         try:
+            check_path(endpoint)
             self._socket.bind(endpoint)
-        except zmq.ZMQError as wrong:
+        except (zmq.ZMQError, OSError) as wrong:
             self._socket.close()
             raise LinkError(f"cannot listen at {endpoint}: {reason(wrong)}; choose another") from None
         self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._readers: dict[str, _Reader] = {}
-        self._waiting: dict[str, tuple[Grant, bytes]] = {}
-        self._replaced: set[int] = set()
+        self._waiting: dict[str, _Reader] = {}
+        self._replaced: deque[int] = deque(maxlen=MAX_REPLACED)
         self._restarted = ""
         self._open = False
-        self._epoch = 0
+        # Higher than those of a sender that was here before: what it sent may still lie unread at a reader, whose
+        # grants do not tell of it yet. Nobody opens one in less than a millisecond.
+        self._epoch = time.monotonic_ns() // 1_000_000
         self._kept: deque[_Kept] = deque()
         self._kept_bytes = 0
         self._first = 0
@@ -132,23 +174,24 @@ class Sender:
 
     def wait_for_readers(self) -> None:
         """Wait until all readers are there. Raises Stopped."""
-        self._let_in()
         while len(self._readers) < self._wanted:
             self._turn(POLL_MS)
-            self._let_in()
+            self._let_in(self._wanted)
 
     def begin(self, message: Message) -> None:
-        """Open a new epoch with the first message of a spill, for all readers that are there.
+        """Open a new epoch with the first message of a spill, for all readers that are there or wait.
 
         What is still kept of the epoch before is let go. Raises as `send`.
         """
-        self._let_in()
-        self._restarted = ""
+        self._open, self._restarted = False, ""
+        self._turn(0)
+        self._let_in(len(self._readers) + MAX_WAITING)
         self._epoch = 1 + max([self._epoch, *(r.grant.epoch for r in self._readers.values())])
         self._kept.clear()
         self._kept_bytes = self._first = 0
         for r in self._readers.values():
-            r.next = r.sent = r.highest = r.under_way = 0
+            r.next = r.highest = r.resumed = 0
+            r.go_back(connected=True)
         self._open = True
         self.send(message)
 
@@ -209,56 +252,79 @@ class Sender:
             return
         reader = self._readers.get(grant.reader)
         if reader is None:
-            if len(self._waiting) >= MAX_WAITING and grant.reader not in self._waiting:
-                raise MalformedMessage(f"{grant.reader}: too many readers wait")
-            self._waiting[grant.reader] = (grant, address)
-            if not self._open:
-                self._let_in()
-            return
-        if reader.grant.instance != grant.instance:
-            self._replaced.add(reader.grant.instance)
+            self._let_wait(_Reader(grant, address, time.monotonic()))
+        elif reader.grant.instance != grant.instance:
+            self._replaced.append(reader.grant.instance)
             self._readers[grant.reader] = _Reader(grant, address, time.monotonic())
             if self._open:
                 self.counts.restarts += 1
                 self._restarted = grant.reader
-            return
+        elif reader.address is not None and address == reader.former:
+            # A connection that is gone can have grants left that we read behind those of the new one.
+            self.counts.stale += 1
+        else:
+            self._hear_again(reader, grant, address)
+
+    def _hear_again(self, reader: _Reader, grant: Grant, address: bytes) -> None:
+        """Take a grant of a reader that is served."""
         here = self._open and grant.epoch == self._epoch
         if self._open and (grant.epoch > self._epoch or (here and grant.next > reader.highest)):
             raise MalformedMessage(f"{grant.reader} says that it has what was not sent")
-        self.counts.reconnections += address != reader.address and reader.highest > 0
-        rewind = address != reader.address or grant.resume
-        reader.grant, reader.address, reader.heard_s = grant, address, time.monotonic()
+        if here and reader.grant.epoch != self._epoch:
+            # It has read what came before this epoch.
+            reader.stale = 0
+        reader.grant, reader.heard_s = grant, time.monotonic()
         if here and grant.next > reader.next:
             self._settle(reader, grant.next)
-        if rewind:
-            reader.sent, reader.under_way = reader.next, 0
+        if address != reader.address:
+            self.counts.reconnections += reader.highest > 0
+            reader.former, reader.address, reader.resumed = reader.address, address, 0
+            reader.go_back(connected=False)
+        elif grant.resume and reader.resumed < MAX_RESUMES:
+            reader.go_back(connected=True)
+            reader.resumed += 1
         self._push(reader)
 
-    def _let_in(self) -> None:
+    def _let_wait(self, reader: _Reader) -> None:
+        """Note a reader that waits; forget those that do no more."""
+        self._waiting[reader.grant.reader] = reader
+        self._waiting = {
+            name: r for name, r in self._waiting.items() if reader.heard_s - r.heard_s <= WAITING_S
+        }
+        if len(self._waiting) > MAX_WAITING:
+            del self._waiting[reader.grant.reader]
+            raise MalformedMessage(f"{reader.grant.reader}: too many readers wait")
+
+    def _let_in(self, places: int) -> None:
         """Serve the readers that wait, as far as there are places."""
-        while self._waiting and len(self._readers) < self._wanted:
-            name = next(iter(self._waiting))
-            grant, address = self._waiting.pop(name)
-            self._readers[name] = _Reader(grant, address, time.monotonic())
+        now = time.monotonic()
+        for name in [*self._waiting][: places - len(self._readers)]:
+            reader = self._waiting.pop(name)
+            if now - reader.heard_s <= WAITING_S:
+                self._readers[name] = reader
 
     def _settle(self, reader: _Reader, next_seq: int) -> None:
         """Note that a reader has dealt with all before `next_seq`; let go what all have dealt with.
 
         It may have dealt with what is about to be sent to it again.
         """
-        for seq in range(reader.next, min(next_seq, reader.sent)):
-            reader.under_way -= self._kept[seq - self._first].size
-        reader.next, reader.sent = next_seq, max(reader.sent, next_seq)
+        for seq in range(reader.next, next_seq):
+            size = self._kept[seq - self._first].size
+            reader.stale = max(reader.stale - size, 0)
+            reader.under_way -= size if seq < reader.sent else 0
+        reader.next, reader.sent, reader.resumed = next_seq, max(reader.sent, next_seq), 0
         done = min(r.next for r in self._readers.values())
         while self._first < done:
             self._kept_bytes -= self._kept.popleft().size
             self._first += 1
 
     def _push(self, reader: _Reader) -> None:
-        """Send a reader what it has credit for."""
+        """Send a reader what it has credit for; nothing of an epoch that is over or was given up."""
+        if not self._open or self._restarted:
+            return
         while reader.address is not None and reader.sent < self._first + len(self._kept):
             kept = self._kept[reader.sent - self._first]
-            if reader.under_way and reader.under_way + kept.size > reader.grant.credit:
+            if not reader.has_room_for(kept.size):
                 return
             if not self._deliver(reader.address, kept.frames):
                 reader.address = None
