@@ -88,7 +88,12 @@ class Collector:
     """A receiver in a thread that keeps what comes until it is closed; it acknowledges while `acknowledging`."""
 
     def __init__(
-        self, context: Context, endpoint: str, credit: int = PLENTY, name: str = "r", acknowledging: bool = True
+        self,
+        context: Context,
+        endpoint: str,
+        credit: int = PLENTY,
+        name: str = "r",
+        acknowledging: bool = True,
     ) -> None:
         self.messages: list[Message] = []
         self.stop = threading.Event()

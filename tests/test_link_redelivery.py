@@ -217,7 +217,19 @@ def test_messages_that_come_twice_or_of_an_epoch_that_is_over_are_counted(
         closing(Collector(context, endpoint)) as collector,
     ):
         sender.hear()
-        for epoch, seq in [(7, 0), (7, 0), (7, 1), (7, 0), (8, 0), (7, 2), (7, 0), (0, 0), (8, 1), (9, 3), (9, 0)]:
+        for epoch, seq in [
+            (7, 0),
+            (7, 0),
+            (7, 1),
+            (7, 0),
+            (8, 0),
+            (7, 2),
+            (7, 0),
+            (0, 0),
+            (8, 1),
+            (9, 3),
+            (9, 0),
+        ]:
             sender.send(of_size(1), epoch, seq)
         sender.hear_until(lambda grant: (grant.epoch, grant.next) == (9, 1))
         taken = [(message.epoch, message.seq) for message in collector.messages]
@@ -244,24 +256,23 @@ def test_a_message_whose_content_is_malformed_is_asked_for_again(context: Contex
 
 
 def test_a_message_whose_content_stays_malformed_is_an_error(context: Context, endpoint: str) -> None:
-    with closing(Sender(context, endpoint, never)) as sender:
-        with closing(FakeReader(context, endpoint, "other")):
-            sending = InThread(lambda: send(sender, 1))
-            with closing(Receiver(context, endpoint, never, "r")) as receiver:
-                sending.result()
-                serving = True
+    with closing(Sender(context, endpoint, never)) as sender, closing(FakeReader(context, endpoint, "other")):
+        sending = InThread(lambda: send(sender, 1))
+        with closing(Receiver(context, endpoint, never, "r")) as receiver:
+            sending.result()
+            serving = True
 
-                def serve() -> None:
-                    while serving:
-                        sender._turn(5)
+            def serve() -> None:
+                while serving:
+                    sender._turn(5)
 
-                server = InThread(serve)
-                for _ in range(MAX_REFUSALS - 1):
-                    receiver.refuse(receiver.receive(), MalformedMessage("it is bad"))
-                with pytest.raises(MalformedMessage, match="it is bad"):
-                    receiver.refuse(receiver.receive(), MalformedMessage("it is bad"))
-                serving = False
-                server.result()
+            server = InThread(serve)
+            for _ in range(MAX_REFUSALS - 1):
+                receiver.refuse(receiver.receive(), MalformedMessage("it is bad"))
+            with pytest.raises(MalformedMessage, match="it is bad"):
+                receiver.refuse(receiver.receive(), MalformedMessage("it is bad"))
+            serving = False
+            server.result()
 
 
 @settings(max_examples=15, deadline=None)
