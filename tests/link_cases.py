@@ -88,7 +88,12 @@ class Collector:
     """A receiver in a thread that keeps what comes until it is closed; it acknowledges while `acknowledging`."""
 
     def __init__(
-        self, context: Context, endpoint: str, credit: int = PLENTY, name: str = "r", acknowledging: bool = True
+        self,
+        context: Context,
+        endpoint: str,
+        credit: int = PLENTY,
+        name: str = "r",
+        acknowledging: bool = True,
     ) -> None:
         self.messages: list[Message] = []
         self.stop = threading.Event()
@@ -142,6 +147,7 @@ class FakeReader:
     def __init__(self, context: Context, endpoint: str, name: str = "r", instance: int = 1) -> None:
         self._dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
         self._dealer.linger = 0
+        self._dealer.sndhwm = 0
         self._dealer.connect(endpoint)
         self.grant = Grant(name, instance, PLENTY)
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from replay_cases import Played
+from streams.monitors.ledger import Account, l0_entries, line_account, lost_in_transport
 
 from streams.monitors import rates
-from streams.monitors.ledger import Account, l0_entries, line_account, lost_in_transport
 from streams.report import Report
 from trigger.l0.triggers import CONTROL_WORD, Triggers
 

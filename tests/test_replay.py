@@ -17,6 +17,7 @@ from replay_cases import (
     request,
     write,
 )
+from streams.wire.link import Sender
 
 from streams.cli.import_ import command as import_command
 from streams.report import Report
@@ -25,7 +26,6 @@ from streams.stages import processes
 from streams.stages.inline import replay_inline
 from streams.stages.local import replay_processes
 from streams.stages.request import Request, Watcher
-from streams.wire.link import Sender
 from streams.wire.message import Message
 from trigger.clock import FRAME_S
 from trigger.l0.processor import L0Processor
