@@ -147,6 +147,7 @@ class FakeReader:
     def __init__(self, context: Context, endpoint: str, name: str = "r", instance: int = 1) -> None:
         self._dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
         self._dealer.linger = 0
+        self._dealer.sndhwm = 0
         self._dealer.connect(endpoint)
         self.grant = Grant(name, instance, PLENTY)
 

@@ -22,6 +22,7 @@ from link_cases import (
 )
 from replay_cases import wait_until, zmq_context
 
+from streams.wire.endpoint import LinkError
 from streams.wire.message import MalformedMessage
 from streams.wire.receiver import MAX_REFUSALS, Receiver
 from streams.wire.sender import ReaderRestarted, Sender
@@ -31,6 +32,19 @@ def serve_until(sender: Sender, condition: object) -> None:
     """Let a sender hear its readers until something is so."""
     assert callable(condition)
     wait_until(lambda: [sender.service(), condition()][1])
+
+
+def started_anew(context: Context, endpoint: str) -> Sender:
+    """A sender at an endpoint that ZeroMQ may not have left yet since its predecessor was closed."""
+
+    def attempt() -> Sender | None:
+        try:
+            return Sender(context, endpoint, never)
+        except LinkError:
+            return None
+
+    made: Sender = wait_until(attempt)
+    return made
 
 
 def test_a_reader_started_anew_in_a_spill_ends_it_and_gets_the_next_attempt_whole(
@@ -150,7 +164,7 @@ def test_a_sender_started_anew_opens_a_higher_epoch_for_the_same_receiver(
 ) -> None:
     with closing(Collector(context, endpoint)) as collector:
         for _ in range(3):
-            with closing(Sender(context, endpoint, never)) as sender:
+            with closing(started_anew(context, endpoint)) as sender:
                 send(sender, *[10] * 5)
                 serve_until(sender, lambda: len(collector.of_last_epoch()) == 5)
         assert [message.seq for message in collector.messages] == [*range(5)] * 3
@@ -168,7 +182,7 @@ def test_a_sender_started_anew_passes_what_its_predecessor_sent_and_nobody_has_r
             reader.say()
             send(sender, 10)
             unread = wait_until(reader.waiting)
-        with closing(Sender(context, endpoint, never)) as sender:
+        with closing(started_anew(context, endpoint)) as sender:
             reader.say()
             send(sender, 10)
             assert reader.read().epoch > unread[0].epoch

@@ -55,10 +55,19 @@ class Place:
         self.supervisor.tell(endpoint={to: sender.endpoint})
         return sender
 
-    def receiver(self, name: str) -> Receiver:
-        """Open the link by which a stage gets its messages, once it is known where its sender listens."""
+    def receiver(self, name: str, sender: Sender | None = None) -> Receiver:
+        """Open the link by which a stage gets its messages, once it is known where its sender listens.
+
+        sender: of the same stage; it hears its readers while the receiver waits.
+        """
         endpoint = self.supervisor.wait_for(f"endpoint {name}")
-        return Receiver(self.context, endpoint, self.supervisor.finishing, name)
+
+        def stop() -> bool:
+            if sender is not None:
+                sender.service()
+            return self.supervisor.finishing()
+
+        return Receiver(self.context, endpoint, stop, name)
 
 
 Step = Callable[[Place], None]
@@ -108,7 +117,7 @@ def l0_step(place: Place) -> None:
         place.supervisor.tell(ready=True)
         flow = _L0Flow(place, sender, L0Stage)
         while not flow.over:
-            with closing(place.receiver("l0")) as receiver, suppress(ReaderRestarted):
+            with closing(place.receiver("l0", sender)) as receiver, suppress(ReaderRestarted):
                 while not flow.over:
                     take(receiver, flow.take)
 

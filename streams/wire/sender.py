@@ -32,11 +32,12 @@ from streams.wire.grant import Grant
 from streams.wire.message import Buffer, MalformedMessage, Message
 from streams.wire.state import LinkState
 
-MAX_FRAME_BYTES: Final = 16 * 1024
+MAX_FRAME_BYTES: Final = 4 * 1024
 """Of what strangers may send us; more, and their connection is cut. A grant is shorter by far."""
 
-STRANGER_MESSAGES: Final = 128
-"""Messages of one peer that may wait in ZeroMQ for us to look at them; then it waits."""
+STRANGER_MESSAGES: Final = 1000
+"""Messages of one peer that may wait in ZeroMQ for us to look at them; then it waits, and its connection is cut when
+the heartbeat cannot be heard any more: grants must be heard more often than this many are said (50 s)."""
 
 GRANTS_AT_ONCE: Final = 1000
 """Grants, or garbage, that are looked at before we go on with sending."""
