@@ -41,6 +41,9 @@ def build_report(asked: Comparison, found: Compared) -> Report:
         else [found.span[0] * FRAME_S, (found.span[1] + 1) * FRAME_S],
         "menus": {name: side.menu for name, side in zip(NAMES, sides, strict=True)},
         "same_settings": found.same,
+        "dispatch": [
+            name for name, menu in zip(NAMES, asked.menus, strict=True) if menu.dispatch is not None
+        ],
         "matched_by": {BY[tag]: "slot" if by else "time" for tag, by in found.differences.by_slot.items()},
         "window_ns": found.differences.window_lsb * LSB_NS,
         "lines": lines,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -22,6 +24,7 @@ from trigger.menu import Control, Line, Menu
 Report = dict[str, Any]
 
 LINE_COUNTS: Final = (
+    "beam_s",
     "before",
     "after",
     "dispatched",
@@ -114,7 +117,8 @@ def build_report(
         "lines": lines,
         "l0_triggers": now.triggers_seen,
         "cases": [
-            {"kind": kind, "cause": cause or None, "time_s": seconds(time)} for kind, cause, time in end.cases
+            {"kind": kind, "cause": cause or None, "time_s": seconds(time), "spill": now.start.index}
+            for kind, cause, time in end.cases
         ],
         "downscaling_counters": {
             name: {"start": now.start.counters.get(name, 0), "end": n} for name, n in end.counters.items()
@@ -170,13 +174,17 @@ def _timed(report: Report) -> Report:
 
 
 def _rated(report: Report) -> Report:
-    """Add the rates, with their errors, that follow from the counts."""
-    beam_s = report["beam_s"]
-    rate, error = rates.rate(report["l0_triggers"], beam_s)
+    """Add the rates, with their errors, that follow from the counts.
+
+    The error of the total is that of its lines in quadrature: sqrt(N) would be too large for downscaled ones.
+    """
+    lines = [_with_rates(line) for line in report["lines"]]
+    rate, error = rates.rate(report["l0_triggers"], report["beam_s"])
+    errors = [line["rate_after_error_hz"] for line in lines if line["rate_after_error_hz"] is not None]
     return report | {
-        "lines": [_with_rates(line, beam_s) for line in report["lines"]],
+        "lines": lines,
         "l0_rate_hz": rate,
-        "l0_rate_error_hz": error,
+        "l0_rate_error_hz": math.hypot(*errors) if errors else error,
         "intensity_mhz": _mean_intensity_mhz(report),
     }
 
@@ -191,6 +199,8 @@ def _line(row: int, line: Line | Control, now: Snapshot, verdict: LineActivity) 
         "active": verdict.active,
         "reason": verdict.reason,
         "unapplied": list(verdict.unapplied),
+        "beam_s": now.beam_s if verdict.active else 0.0,
+        "repeats": 1.0,
         "before": int(counts.before[row]),
         "after": int(counts.after[row]),
         "dispatched": int(now.seen[row]),
@@ -211,35 +221,81 @@ def _line_losses(row: int, losses: LineLosses | None) -> Report:
     }
 
 
-def _with_rates(line: Report, beam_s: float) -> Report:
-    """Add the rates of a line; those of one that cannot fire are None."""
-    before = rates.rate(line["before"], beam_s)
-    after = rates.downscaled_rate(line["before"], line["after"], line["downscaling"], beam_s)
-    names = ("rate_before_hz", "rate_before_error_hz", "rate_after_hz", "rate_after_error_hz")
-    values = (*before, *after) if line["active"] else (None,) * len(names)
-    return line | dict(zip(names, values, strict=True))
+def _with_rates(line: Report) -> Report:
+    """Add the rates of a line, per time in which it could fire; those of one that never could are None."""
+    names = ("before", "after", "dispatched")
+    values: list[tuple[float | None, float | None]] = [(None, None)] * len(names)
+    if line["active"] and line["beam_s"] > 0:
+        before, after, beam_s, repeats = line["before"], line["after"], line["beam_s"], line["repeats"]
+        kept = rates.downscaled_rate(before, after, line["downscaling"], beam_s, repeats)
+        lost = (line["lost_choke"] + line["lost_dead_time"]) * repeats
+        behind = line["dispatched"] / beam_s, math.hypot(kept[1], math.sqrt(lost) / beam_s)
+        values = [rates.rate(before, beam_s, repeats), kept, behind]
+    found = dict(zip(names, values, strict=True))
+    return line | {
+        key: value
+        for name, (rate, error) in found.items()
+        for key, value in ((f"rate_{name}_hz", rate), (f"rate_{name}_error_hz", error))
+    }
 
 
 def _total_lines(reports: Sequence[Report]) -> Report:
     """Add the lines; their counters begin where the first spill's did and end where the last one's do."""
     counters = [report["downscaling_counters"] for report in reports]
     return {
-        "lines": [_total_line([r["lines"][i] for r in reports]) for i in range(len(reports[0]["lines"]))],
+        "lines": [_total_line(reports, i) for i in range(len(reports[0]["lines"]))],
         "downscaling_counters": {
             name: {"start": begin["start"], "end": counters[-1][name]["end"]}
             for name, begin in counters[0].items()
         },
+        "cases": _first_cases(reports),
     }
 
 
-def _total_line(lines: Sequence[Report]) -> Report:
+def _total_line(reports: Sequence[Report], which: int) -> Report:
     """Add a line over spills; it is active if it was in one of them."""
+    lines = [report["lines"][which] for report in reports]
     active = next((line for line in lines if line["active"]), lines[0])
-    total_line = active | {name: sum(line[name] for line in lines) for name in LINE_COUNTS if name in active}
+    total_line: Report = active | {
+        name: sum(line[name] for line in lines) for name in LINE_COUNTS if name in active
+    }
     for name in ("lost", "gained"):
         if name in active:
             total_line[name] = _total_counts([line[name] for line in lines])
-    return total_line
+    if active["active"]:
+        total_line["unapplied"] = _in_some(lines)
+    return total_line | {"repeats": _repeats(reports, which)}
+
+
+def _in_some(lines: Sequence[Report]) -> list[str]:
+    """What a line lacked, and in how many of the spills."""
+    lacks = [f"inactive, {line['reason']}" for line in lines if not line["active"]]
+    lacks += [text for line in lines if line["active"] for text in line["unapplied"]]
+    return [
+        text if n == len(lines) else f"{text} in {n} of {len(lines)} spills"
+        for text, n in Counter(lacks).items()
+    ]
+
+
+def _repeats(reports: Sequence[Report], which: int) -> float:
+    """How often each firing of a line was counted, in the mean, because its spill was played several times."""
+    spills = [(report["file"], report["run"], report["burst"]) for report in reports]
+    passes = Counter(spills)
+    before = [report["lines"][which]["before"] for report in reports]
+    repeated = sum(passes[spill] * n for spill, n in zip(spills, before, strict=True))
+    return repeated / sum(before) if sum(before) else 1.0
+
+
+def _first_cases(reports: Sequence[Report]) -> list[Report]:
+    """The first cases of each kind and cause, over all spills."""
+    found: dict[tuple[str, str | None], list[Report]] = {}
+    most = 0
+    for report in reports:
+        mine = Counter((case["kind"], case["cause"]) for case in report["cases"])
+        most = max([most, *mine.values()])
+        for case in report["cases"]:
+            found.setdefault((case["kind"], case["cause"]), []).append(case)
+    return [case for cases in found.values() for case in cases[:most]]
 
 
 def _total_counts(counts: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -125,8 +125,9 @@ class NaiveLosses:
     def first_cases(self, row: int, limit: int) -> list[Case]:
         found: list[Case] = []
         for kind in ("lost", "gained", "same_slot", "same_tick", "downscaled"):
-            mine = sorted((case for case in self.cases[row] if case[0] == kind), key=lambda case: case[2])
-            found += mine[:limit]
+            for cause in (None, "reach", "boundary", "overwritten", "timing", "calibration"):
+                mine = [case for case in self.cases[row] if case[:2] == (kind, cause)]
+                found += sorted(mine, key=lambda case: case[2])[:limit]
         return found
 
 

@@ -94,7 +94,8 @@ def test_json_is_the_report_alone(spill: Path, other: Path, ktrig: Ktrig, report
     assert (code, error) == (0, "")
     assert json.loads(out) == json.loads(json.dumps(report, allow_nan=False))
     assert report.keys() == {
-        "experiment", "run", "burst", "spill_s", "beam_s", "beam_span_s", "menus", "same_settings", "matched_by",
+        "experiment", "run", "burst", "spill_s", "beam_s", "beam_span_s", "menus", "same_settings",
+        "dispatch", "matched_by",
         "window_ns", "lines", "only_in", "overlap", "triggers", "closed",
     }  # fmt: skip
     changed = {

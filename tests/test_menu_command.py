@@ -58,7 +58,7 @@ def test_show_prints_what_the_board_loses_if_the_menu_says_it(tmp_path: Path) ->
     file = write(tmp_path, "x.toml", "[control]", more)
     text = " ".join(run("show", file).stdout.split())
     assert (
-        "dispatch dead time 3 ticks (75 ns), latency 10 ticks (250 ns), choke 1.0 to 1.5 s, 2.0 to 3.0 s"
+        "dispatch dead time 3 ticks (75 ns), latency 10 ticks (0.2 us), choke 1.0 to 1.5 s, 2.0 to 3.0 s"
         in text
     )
     assert max(map(len, run("show", file).stdout.splitlines())) <= WIDTH

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from replay_cases import Played, physics, random_streams, request, spill_of, write
+from rich.console import Console
 
 from streams.catalogue import load_menu
+from streams.cli.main import ktrig
+from streams.cli.report_text import render
 from streams.exchange import SpillStart
 from streams.replay import ReplayError, make_request
 from streams.report import Report
 from streams.saved_counters import CountersError
+from streams.spill.reader import SpillReader
 from streams.stages.counters import by_line, start_counters
 from streams.stages.inline import replay_inline
 from streams.stages.local import replay_processes
@@ -204,3 +210,90 @@ def test_a_line_that_the_menu_does_not_have_is_named(spill: Path) -> None:
 def test_the_start_of_a_spill_says_where_its_counters_begin(spill: Path) -> None:
     assert SpillStart("na62", 1, 2, 0, 0, {}).counters == {}
     assert start_counters("reset", request(spill).menu, 1, 2, {"PNN": 3}).tolist() == [0] * N_ROWS
+
+
+@pytest.fixture(scope="module")
+def unequal(spill: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spill without the calorimeter."""
+    path = tmp_path_factory.mktemp("unequal") / "unequal.h5"
+    with SpillReader(spill) as reader:
+        block = reader.read_block(0, reader.header.n_frames)
+        streams = {name: stream for name, stream in block.streams.items() if name != "LKr"}
+        return write(path, streams, reader.header.n_frames)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_rate_of_a_line_is_per_time_in_which_it_could_fire(
+    spill: Path, unequal: Path, first: bool
+) -> None:
+    report = play([spill, unequal] if first else [unequal, spill])
+    alone = {line["name"]: line for line in play([spill])["lines"]}
+    lines = {line["name"]: line for line in report["lines"]}
+    for name in ("eMT", "mueMT"):
+        assert lines[name]["active"]
+        assert lines[name]["rate_before_hz"] == alone[name]["rate_before_hz"]
+        assert lines[name]["unapplied"] == ["inactive, requires LKr, which is absent in 1 of 2 spills"]
+    assert lines["PNN"]["unapplied"] == ["veto on LKr not applied: absent in 1 of 2 spills"]
+    assert lines["PNN"]["beam_s"] == pytest.approx(2 * alone["PNN"]["beam_s"])
+    assert lines["MT"]["unapplied"] == []
+
+
+def test_a_spill_that_is_played_again_makes_no_error_smaller(
+    spill: Path, unequal: Path, thrice: Report
+) -> None:
+    once = play([spill])
+    for one, three in zip(once["lines"], thrice["lines"], strict=True):
+        assert three["rate_before_error_hz"] == pytest.approx(one["rate_before_error_hz"], rel=1e-3)
+    different = play([spill, unequal])
+    mt, mt_twice = once["lines"][2], different["lines"][2]
+    assert mt_twice["rate_before_error_hz"] == pytest.approx(
+        mt["rate_before_error_hz"] / np.sqrt(2), rel=1e-6
+    )
+
+
+def test_the_error_of_the_total_is_that_of_its_lines(thrice: Report) -> None:
+    errors = [line["rate_after_error_hz"] for line in thrice["lines"]]
+    assert thrice["l0_rate_error_hz"] == pytest.approx(np.sqrt(np.sum(np.square(errors))))
+
+
+def test_first_cases_say_of_which_spill_they_are(spill: Path, unequal: Path) -> None:
+    report = play([unequal, spill], explain=True, line="eMT")
+    assert report["cases"]
+    assert {case["spill"] for case in report["cases"]} == {1}
+
+
+def test_tables_of_losses_and_of_dispatch_fit_80_columns_uncut(spill: Path) -> None:
+    plain = request(spill, explain=True, line="PNN")
+    settings = DispatchSettings(dead_time_ticks=400, latency_ticks=100, choke=((0.005, 0.007),))
+    report = replay_inline(
+        replace(plain, menu=plain.menu.model_copy(update={"dispatch": settings})), Watcher()
+    )
+    for line in report["lines"]:
+        # As many digits as a spill of 4.8 s at 750 MHz has.
+        for name in (
+            "ideal",
+            "same_slot",
+            "before",
+            "after",
+            "lost_same_tick",
+            "lost_choke",
+            "lost_dead_time",
+        ):
+            line[name] += 50_000_000
+        report["ledger"][line["name"]]["downscaled"] += 50_000_000
+    text = StringIO()
+    render(report, Console(file=text, width=80))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\u2026" not in text.getvalue()
+    assert any(line.startswith("line") and "lost to dead time" in line for line in lines)
+    assert any("dispatched (" in line for line in lines)
+
+
+@pytest.mark.parametrize("how", ["reset", "hash"])
+def test_counters_to_go_on_from_do_not_go_with_counters_that_begin_anew(spill: Path, how: str) -> None:
+    arguments = ["replay", "--spill", str(spill), "--counters", "x.json", "--downscaling", how]
+    result = CliRunner().invoke(ktrig, arguments)
+    assert f"--counters says where to go on, and with --downscaling {how} no spill does" in str(
+        result.exception
+    )

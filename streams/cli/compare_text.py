@@ -51,6 +51,10 @@ def _head(report: Report) -> list[str | Table]:
         beam = "beam from {:.3f} to {:.3f} s".format(*report["beam_span_s"])
     text: list[str | Table] = [f"{report['experiment']} run {report['run']} burst {report['burst']}, {beam}"]
     text += [f"{name}  {report['menus'][name]['source']}" for name in NAMES]
+    if report["dispatch"]:
+        text.append(
+            f"rates are before choke and dead time, of which {' and '.join(report['dispatch'])} has some"
+        )
     by_time = [what for what, by in report["matched_by"].items() if by == "time"]
     if by_time:
         text.append(f"events matched by time, within {report['window_ns']:.2f} ns: {', '.join(by_time)}")

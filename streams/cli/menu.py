@@ -144,10 +144,11 @@ def _settings(menu: Menu, experiment: Experiment) -> list[str]:
 
 
 def _dispatch(settings: DispatchSettings) -> str:
-    dead_time, latency = (
-        f"{ticks} ticks ({ticks * LSB_PER_TICK * LSB_NS:.0f} ns)"
-        for ticks in (settings.dead_time_ticks, settings.latency_ticks)
+    dead_time_ns, latency_ns = (
+        ticks * LSB_PER_TICK * LSB_NS for ticks in (settings.dead_time_ticks, settings.latency_ticks)
     )
+    dead_time = f"{settings.dead_time_ticks} ticks ({dead_time_ns:.0f} ns)"
+    latency = f"{settings.latency_ticks} ticks ({latency_ns / 1e3:.1f} us)"
     choke = ", ".join(f"{on} to {off} s" for on, off in settings.choke) or "none"
     return f"dead time {dead_time}, latency {latency}, choke {choke}"
 

@@ -193,6 +193,11 @@ def _print(report: Report, as_json: bool, to: str | None) -> None:
 def _check_together(inline: bool, to: str | None, options: dict[str, Any]) -> None:
     if options["line"] is not None and not options["explain"]:
         raise ReplayArgumentsError("--line shows cases that --explain finds; give both")
+    if options["counters"] is not None and options["downscaling"] != "continue":
+        raise ReplayArgumentsError(
+            f"--counters says where to go on, and with --downscaling {options['downscaling']} no spill does; "
+            "leave one of them out"
+        )
     if to is None:
         return
     given = [name for name in ("explain", "require_all", "metrics", "counters") if options[name]] + [

@@ -26,8 +26,13 @@ def render(report: Report, console: Console) -> None:
     console.print(_line_table(report))
     for note in _notes(report):
         _say(console, note)
-    rate = rate_text(report["l0_rate_hz"], report["l0_rate_error_hz"])
-    _say(console, f"L0 total  {rate} ({report['l0_triggers']:,} triggers)")
+    dispatched = ""
+    if any(line["lost_choke"] or line["lost_dead_time"] for line in report["lines"]):
+        console.print(_dispatch_table(report))
+        dispatched = " dispatched"
+    if report["beam_s"] > 0:
+        rate = rate_text(report["l0_rate_hz"], report["l0_rate_error_hz"])
+        _say(console, f"L0 total  {rate}{dispatched} ({report['l0_triggers']:,} triggers)")
     if report["intensity_mhz"] is not None:
         _say(
             console,
@@ -65,16 +70,30 @@ def _line_table(report: Report) -> Table:
     for title in ("before downscaling", "keeps 1 in", "after downscaling"):
         table.add_column(title, justify="right")
     for line in report["lines"]:
-        if line["active"]:
-            table.add_row(
-                line["name"],
-                rate_text(line["rate_before_hz"], line["rate_before_error_hz"]),
-                f"{line['downscaling']:,}",
-                rate_text(line["rate_after_hz"], line["rate_after_error_hz"]),
-            )
-        else:
-            table.add_row(line["name"], "inactive", f"{line['downscaling']:,}", "inactive", style="dim")
+        before, after = (_line_rate(line, name) for name in ("before", "after"))
+        style = None if line["active"] else "dim"
+        table.add_row(line["name"], before, f"{line['downscaling']:,}", after, style=style)
     return table
+
+
+def _dispatch_table(report: Report) -> Table:
+    """What is left of the lines behind choke and dead time."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("line")
+    for title in ("lost to choke", "lost to dead time", "dispatched"):
+        table.add_column(title, justify="right")
+    for line in report["lines"]:
+        if line["active"]:
+            lost = (f"{line[name]:,}" for name in ("lost_choke", "lost_dead_time"))
+            table.add_row(line["name"], *lost, _line_rate(line, "dispatched"))
+    return table
+
+
+def _line_rate(line: Report, name: str) -> str:
+    if not line["active"]:
+        return "inactive"
+    rate = line[f"rate_{name}_hz"]
+    return "-" if rate is None else rate_text(rate, line[f"rate_{name}_error_hz"])
 
 
 def _notes(report: Report) -> Iterator[str]:

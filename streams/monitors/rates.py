@@ -115,14 +115,19 @@ def _intensity_hz(now: Snapshot, output: L0Output, experiment: Experiment) -> fl
     return primitives / (output.n_frames * FRAME_S) / beam.primitives_per_beam_particle
 
 
-def rate(count: int, time_s: float) -> tuple[float, float]:
-    """Return (rate, statistical error) in Hz of a Poisson count; of no count the error is that of one."""
+def rate(count: int, time_s: float, repeats: float = 1.0) -> tuple[float, float]:
+    """Return (rate, statistical error) in Hz of a Poisson count; of no count the error is that of one.
+
+    repeats: how often each event was counted, in the mean: a spill that is played twice says no more than once.
+    """
     if time_s <= 0:
         return 0.0, 0.0
-    return count / time_s, math.sqrt(max(count, 1)) / time_s
+    return count / time_s, math.sqrt(max(count, 1) * repeats) / time_s
 
 
-def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) -> tuple[float, float]:
+def downscaled_rate(
+    before: int, after: int, downscaling: int, time_s: float, repeats: float = 1.0
+) -> tuple[float, float]:
     """Return (rate, error) in Hz after a downscaling that keeps every nth firing, n = `downscaling`.
 
     The error is the distance from the rate before over n: the Poisson spread of the firings, and the firings behind
@@ -131,4 +136,4 @@ def downscaled_rate(before: int, after: int, downscaling: int, time_s: float) ->
     if time_s <= 0:
         return 0.0, 0.0
     behind = before - after * downscaling
-    return after / time_s, math.sqrt(max(before, 1) + behind**2) / downscaling / time_s
+    return after / time_s, math.sqrt(max(before, 1) * repeats + behind**2) / downscaling / time_s

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trigger.l0.entries import Entries
+from trigger.l0.fates import CAUSES
 from trigger.l0.triggers import ACCOUNTS
 
 KINDS: Final = ("lost", "gained", "same_slot", "same_tick", "downscaled")
@@ -23,21 +24,23 @@ class Case(NamedTuple):
 
 
 class FirstCases:
-    """The first cases of each kind of one row: taken in any order inside a stretch of time, then settled."""
+    """The first cases of each kind and cause of one row: taken in any order in a stretch of time, then settled."""
 
     def __init__(self, row: int | None, limit: int) -> None:
         self._row, self._limit = row, limit
         self._new: list[Case] = []
-        self._kept: dict[str, list[Case]] = {kind: [] for kind in KINDS}
+        self._kept: dict[tuple[str, str | None], list[Case]] = {}
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        """Those kept so far, by `KINDS` and time."""
-        return tuple(case for kind in KINDS for case in self._kept[kind])
+        """Those kept so far, by `KINDS`, cause and time."""
+        order = {cause: k for k, cause in enumerate((None, *CAUSES))}
+        keys = sorted(self._kept, key=lambda key: (KINDS.index(key[0]), order[key[1]]))
+        return tuple(case for key in keys for case in self._kept[key])
 
     def take(self, kind: str, cause: str | None, fired: NDArray[Any], times: NDArray[np.int64]) -> None:
         """Take the cases where the row is among the bits of `fired`; times are rising LSB since SOB."""
-        if self._row is None or len(self._kept[kind]) == self._limit:
+        if self._row is None or len(self._kept.get((kind, cause), ())) == self._limit:
             return
         where = np.flatnonzero(fired & fired.dtype.type(1 << self._row))[: self._limit]
         self._new += [Case(kind, cause, time) for time in times[where].tolist()]
@@ -56,8 +59,9 @@ class FirstCases:
     def settle(self) -> None:
         """Keep the earliest of the cases taken, behind those kept before."""
         for case in sorted(self._new, key=lambda case: case.time_lsb):
-            if len(self._kept[case.kind]) < self._limit:
-                self._kept[case.kind].append(case)
+            kept = self._kept.setdefault((case.kind, case.cause), [])
+            if len(kept) < self._limit:
+                kept.append(case)
         self._new = []
 
 

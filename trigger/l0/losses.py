@@ -53,9 +53,12 @@ class LossFinder:
     """
 
     def __init__(
-        self, registers: L0Registers, detectors: Sequence[str], row: int | None = None, limit: int = 10
+        self, registers: L0Registers, detectors: Sequence[str], row: int | None = None, limit: int = 5
     ) -> None:
-        """Set up for `detectors`, the names of inputs 0 to 6; keep the first `limit` cases of each kind of `row`."""
+        """Set up for `detectors`, the names of inputs 0 to 6.
+
+        Of `row` the first `limit` cases of each kind and cause are kept.
+        """
         if row is not None and not 0 <= row < N_ROWS:
             raise L0Error(
                 f"there is no row {row}; masks are 0 to {CONTROL - 1}, the control trigger is {CONTROL}"
@@ -96,7 +99,7 @@ class LossFinder:
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        """The first cases of the row asked for, by `KINDS` and time."""
+        """The first cases of the row asked for, by `KINDS`, cause and time."""
         return self._first.cases
 
     def closes(self, processor: L0Processor) -> bool:
