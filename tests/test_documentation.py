@@ -27,3 +27,9 @@ def test_the_table_of_line_rates_has_the_toy_of_the_tests() -> None:
     text = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines() if line[:1] == "|"]
     assert {name: float(toy.replace(",", "")) for name, toy in rows[2:]} == TOY_KHZ
+
+
+def test_the_protocol_shows_the_reader_that_is_tested() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert shown == [(ROOT / "docs" / "reader.py").read_text(encoding="utf-8")]

@@ -32,8 +32,8 @@ def play_spills(
     """Send all spills from where the source stands; begin one again whose reader was started anew.
 
     What `sender.stop` says ends the spill that is being played as if it were over; only `stopped` ends the settling
-    of what was sent, by Stopped. The sender counts anew for each spill. link: the name of the receivers in the totals. delivered: called when all of a spill
-    is dealt with. Raises SpillGivenUp, and what `Sender.send` does.
+    of what was sent, by Stopped. The sender counts anew for each spill. link: the name of the receivers in the
+    totals. delivered: called when all of a spill is dealt with. Raises SpillGivenUp, and what `Sender.send` does.
     """
     finishing = sender.stop
     while True:
