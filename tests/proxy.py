@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,14 +25,14 @@ class Proxy:
         self,
         listener: socket.socket,
         connect: Callable[[], socket.socket],
-        cut_at: list[int] | None = None,
+        cut_at: Sequence[int] = (),
         plan: Callable[[Proxy], None] = lambda _proxy: None,
     ) -> None:
         self.passed = self.cuts = self.silences = 0
         self.chunk = CHUNK_BYTES
         self.delay_s = 0.0
         self.silent_at: int | None = None
-        self._cut_at = list(cut_at or [])
+        self._cut_at = list(cut_at)
         self._plan = plan
         self._listener = listener
         self._connect = connect
@@ -56,7 +56,11 @@ class Proxy:
 
         def connect() -> socket.socket:
             made = socket.socket(socket.AF_UNIX)
-            made.connect(str(path))
+            try:
+                made.connect(str(path))
+            except OSError:
+                made.close()
+                raise
             return made
 
         return cls(listener, connect, **options)  # type: ignore[arg-type]

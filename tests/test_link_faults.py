@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ CUTS = 20
 
 MAX_MIB = 600
 """All processes of a replay of a small spill; the kernels and their compiler are most of it."""
+
+SLOWLY = ("--speed", "0.02", "--block-frames", "20")
+"""The small spill takes a second."""
 
 OF_FAULTS = ("redone", "redelivered_blocks")
 """What of a report says that something was sent again."""
@@ -87,7 +92,7 @@ def test_a_link_that_is_slow_and_passes_single_bytes_loses_nothing(
 ) -> None:
     def plan(proxy: Proxy) -> None:
         proxy.chunk = 1 if 30_000 < proxy.passed < 40_000 else CHUNK_BYTES
-        proxy.delay_s = 0.01 if 60_000 < proxy.passed else 0.0
+        proxy.delay_s = 0.01 if proxy.passed > 60_000 else 0.0
 
     with before_l0(tmp_path, monkeypatch, plan=plan) as proxy:
         report = replay(tmp_path, spill)
@@ -118,11 +123,11 @@ def test_a_connection_that_falls_silent_is_made_anew(
 def test_a_stage_that_is_killed_in_a_spill_is_started_anew_and_the_report_is_the_same(
     spill: Path, whole: Report, stage: str
 ) -> None:
-    arguments = ["--speed", "0.02", "--block-frames", "20", "--metrics", "127.0.0.1:0", "--json"]
-    with started("replay", "--spill", str(spill), *arguments) as process:
+    arguments = ["--metrics", "127.0.0.1:0", "--json"]
+    with started("replay", "--spill", str(spill), *SLOWLY, *arguments) as process:
         assert process.stderr is not None
         url = process.stderr.readline().removeprefix("metrics at ").strip()
-        wait_until(lambda: "ktrig_spill_position_seconds 0.0\n" not in scrape(url))
+        wait_until(lambda: re.search(r"ktrig_spill_position_seconds [0-9.]*[1-9]", scrape(url)))
         os.kill(children(process)[list(STAGES).index(stage)], signal.SIGKILL)
         report = report_of(process)
     assert report["restarts"] == {stage: 1}
@@ -131,50 +136,51 @@ def test_a_stage_that_is_killed_in_a_spill_is_started_anew_and_the_report_is_the
     assert report["peak_pss_mib"] < MAX_MIB
 
 
+@contextmanager
+def behind_a_proxy(
+    spill: Path, *options: str, cut_at: Sequence[int] = ()
+) -> Iterator[tuple[subprocess.Popen[str], Proxy]]:
+    """A `ktrig` that serves the spill, and a proxy before it."""
+    with (
+        served(spill, "tcp://127.0.0.1:*", *options) as (process, where),
+        closing(Proxy.tcp(int(where.rpartition(":")[2]), cut_at=cut_at)) as proxy,
+    ):
+        yield process, proxy
+
+
 def test_a_reader_whose_connection_is_cut_20_times_gets_every_primitive_once(spill: Path) -> None:
     cut_at = [10_007 * (i + 1) for i in range(CUTS)]
-    with served(spill, "tcp://127.0.0.1:*", "--block-frames", "20") as (process, where):
-        with (
-            closing(Proxy.tcp(int(where.rpartition(":")[2]), cut_at=cut_at)) as proxy,
-            reader(proxy.endpoint) as mine,
-        ):
-            report = report_of(process)
-            assert mine.communicate(timeout=LIMIT_S) == (expected(spill), "")
+    with (
+        behind_a_proxy(spill, "--block-frames", "20", cut_at=cut_at) as (process, proxy),
+        reader(proxy.endpoint) as mine,
+    ):
+        report = report_of(process)
+        assert mine.communicate(timeout=LIMIT_S) == (expected(spill), "")
         assert proxy.cuts == CUTS
     assert report["ledger_closed"]
     assert report["redone"] == 0
 
 
 def test_a_reader_that_is_stopped_for_3_s_loses_nothing(spill: Path) -> None:
-    with served(spill, "tcp://127.0.0.1:*", "--speed", "0.02", "--block-frames", "20") as (process, where):
-        with closing(Proxy.tcp(int(where.rpartition(":")[2]))) as proxy, reader(proxy.endpoint) as mine:
-            wait_until(lambda: proxy.passed > 10_000)
-            mine.send_signal(signal.SIGSTOP)
-            with pytest.raises(TimeoutError):
-                wait_for(process, 3.0)
-            mine.send_signal(signal.SIGCONT)
-            report = report_of(process)
-            assert mine.communicate(timeout=LIMIT_S) == (expected(spill), "")
+    with behind_a_proxy(spill, *SLOWLY) as (process, proxy), reader(proxy.endpoint) as mine:
+        wait_until(lambda: proxy.passed > 10_000)
+        mine.send_signal(signal.SIGSTOP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3.0)
+        mine.send_signal(signal.SIGCONT)
+        report = report_of(process)
+        assert mine.communicate(timeout=LIMIT_S) == (expected(spill), "")
     assert report["ledger_closed"]
     assert (report["redone"], report["links"]["readers"]["reconnections"]) == (0, 0)
 
 
-def wait_for(process: Any, limit_s: float) -> None:
-    """Wait for the end of a process. Raises TimeoutError."""
-    try:
-        wait_until(lambda: process.poll() is not None, limit_s)
-    except AssertionError:
-        raise TimeoutError from None
-
-
 def test_a_reader_that_is_killed_and_started_anew_gets_the_spill_whole(spill: Path) -> None:
-    with served(spill, "tcp://127.0.0.1:*", "--speed", "0.02", "--block-frames", "20") as (process, where):
-        with closing(Proxy.tcp(int(where.rpartition(":")[2]))) as proxy:
-            with reader(proxy.endpoint) as first:
-                wait_until(lambda: proxy.passed > 10_000)
-                first.kill()
-            with reader(proxy.endpoint) as second:
-                report = report_of(process)
-                assert second.communicate(timeout=LIMIT_S) == (expected(spill), "")
+    with behind_a_proxy(spill, *SLOWLY) as (process, proxy):
+        with reader(proxy.endpoint) as first:
+            wait_until(lambda: proxy.passed > 10_000)
+            first.kill()
+        with reader(proxy.endpoint) as second:
+            report = report_of(process)
+            assert second.communicate(timeout=LIMIT_S) == (expected(spill), "")
     assert report["redone"] == report["links"]["readers"]["restarts"] == 1
     assert report["ledger_closed"]
