@@ -1,4 +1,4 @@
-"""Count the primitives of each detector that `ktrig replay --to ENDPOINT` serves: python reader.py ENDPOINT [NAME]"""
+"""Count the primitives of each detector: python reader.py ENDPOINT NAME"""
 
 import secrets
 import sys
@@ -7,48 +7,49 @@ import msgpack
 import numpy as np
 import zmq
 
-POLL_MS, CREDIT = 50, 24 * 1024 * 1024
-INSTANCE = secrets.randbits(63)
+endpoint, name = sys.argv[1:]
+instance = secrets.randbits(63)  # Another number each time this program starts.
+epoch = expected = 0  # All messages before number `expected` of this epoch are dealt with.
+
+context = zmq.Context()
+socket = context.socket(zmq.DEALER)
+socket.setsockopt(zmq.RCVHWM, 0)  # Credit is the limit; a full queue would stop the heartbeat.
+socket.setsockopt(zmq.LINGER, 1000)
+socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10000)
+socket.connect(endpoint)
 
 
-def read(endpoint: str, name: str) -> dict[str, int]:
-    """Take spills until the last one is over; return the number of primitives by detector."""
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-    socket.connect(endpoint)
-    epoch = expected = 0
-    counts: dict[str, int] = {}
-    whole: dict[str, int] = {}
-    last = over = False
-
-    def grant(resume: bool = False) -> None:
-        state = {"v": 1, "reader": name, "instance": INSTANCE, "credit": CREDIT}
-        socket.send(msgpack.packb(state | {"epoch": epoch, "next": expected, "resume": resume}))
-
-    while not over:
-        if not socket.poll(POLL_MS):
-            grant()  # Nothing comes: say again where we are, also to a sender that has just come up.
-            continue
-        header, *arrays = socket.recv_multipart()
-        head = msgpack.unpackb(header)
-        if head["epoch"] > epoch and head["seq"] == 0:
-            epoch, expected, counts = head["epoch"], 0, dict(whole)  # A spill begins, perhaps once more.
-        if head["epoch"] != epoch or head["seq"] != expected:
-            grant(resume=head["epoch"] >= epoch and head["seq"] > expected)
-            continue
-        for (array, dtype, length), frame in zip(head["arrays"], arrays, strict=True):
-            detector, _, what = array.rpartition(".")
-            if what == "words":
-                assert len(np.frombuffer(frame, dtype)) == length
-                counts[detector] = counts.get(detector, 0) + length
-        if head["kind"] == "sob":
-            last = head["body"]["last"]
-        elif head["kind"] == "eob":
-            whole, over = counts, last or head["body"]["interrupted"]
-        expected += 1
-        grant()
-    socket.close()
-    return whole
+def grant(resume: bool = False) -> None:
+    """Say where we stand; credit is how many bytes may be under way to us."""
+    state = {"reader": name, "instance": instance, "credit": 16_000_000, "epoch": epoch, "next": expected}
+    socket.send(msgpack.packb({"v": 1, **state, "resume": resume}))
 
 
-if __name__ == "__main__":
-    print(read(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "reader"))
+counts: dict[str, int] = {}
+last = resume = False
+while not last:
+    if not socket.poll(50):
+        grant(resume)
+        continue
+    head, *frames = socket.recv_multipart()
+    header = msgpack.unpackb(head)
+    if header["epoch"] > epoch and header["seq"] == 0:
+        epoch, expected = header["epoch"], 0  # A spill begins, or begins again: forget what it gave so far.
+        start, counts = header["body"], dict.fromkeys(header["body"]["primitives"], 0)
+    resume = header["epoch"] > epoch or (header["epoch"] == epoch and header["seq"] > expected)
+    if header["epoch"] != epoch or header["seq"] != expected:
+        continue  # It came twice, or too early, or is of an attempt that was given up.
+    arrays = {
+        array: np.frombuffer(frame, "<" + dtype)
+        for (array, dtype, _length), frame in zip(header["arrays"], frames, strict=True)
+    }
+    if header["kind"] == "primitives":
+        for detector in header["body"]["detectors"]:
+            counts[detector] += len(arrays[f"{detector}.words"])
+    expected += 1
+    grant()
+    if header["kind"] == "eob":
+        print(start["file"], *(f"{detector}={n}" for detector, n in counts.items()), flush=True)
+        last = start["last"] or header["body"]["interrupted"]
+context.destroy(linger=1000)

@@ -80,3 +80,9 @@ def test_the_checksum_is_what_the_document_of_the_spill_file_says(spill: Path) -
         words = rich["words"][offsets[0] : offsets[-1]].astype("<u4")
         crc32 = zlib.crc32((offsets - offsets[0]).tobytes(), zlib.crc32(words.tobytes()))
         assert rich["crc32"][1] == crc32
+
+
+def test_the_protocol_shows_the_reader_that_is_tested() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert shown == [(ROOT / "docs" / "reader.py").read_text(encoding="utf-8")]

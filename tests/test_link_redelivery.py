@@ -98,6 +98,8 @@ def test_a_reader_started_anew_that_speaks_twice_at_once_is_still_one_restart(
         new.say(resume=True)
         with pytest.raises(ReaderRestarted):
             serve_until(sender, lambda: False)
+        new.say()
+        sender._turn(50)
         assert new.waiting() == []
         send(sender, 10)
         assert [(m.epoch > epoch, m.seq) for m in new.waiting()] == [(True, 0)]

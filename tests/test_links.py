@@ -307,28 +307,30 @@ def test_endpoints_elsewhere_are_refused_in_one_line(endpoint: str, message: str
 
 
 def test_a_sender_tells_the_port_that_the_system_chose(context: Context) -> None:
-    with closing(Sender(context, "tcp://127.0.0.1:*", never)) as sender:
-        with closing(Collector(context, sender.endpoint)) as collector:
-            play(sender, 1)
-            assert numbers(collector) == [0]
+    with (
+        closing(Sender(context, "tcp://127.0.0.1:*", never)) as sender,
+        closing(Collector(context, sender.endpoint)) as collector,
+    ):
+        play(sender, 1)
+        assert numbers(collector) == [0]
 
 
 @settings(max_examples=20, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=40),
-    credits=st.lists(st.integers(1, 20_000), min_size=1, max_size=3),
+    granted=st.lists(st.integers(1, 20_000), min_size=1, max_size=3),
     window=st.integers(1, 20_000),
 )
 def test_any_credits_and_window_deliver_all_to_all(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], credits: list[int], window: int
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], granted: list[int], window: int
 ) -> None:
     endpoint = f"ipc://{tmp_path_factory.mktemp('l')}/link"
     with zmq_context() as context, ExitStack() as stack:
-        made = Sender(context, endpoint, never, len(credits), window)
+        made = Sender(context, endpoint, never, len(granted), window)
         sender = stack.enter_context(closing(made))
         readers = [
             stack.enter_context(closing(Collector(context, endpoint, credit, str(i))))
-            for i, credit in enumerate(credits)
+            for i, credit in enumerate(granted)
         ]
         play(sender, *sizes)
         for reader in readers:

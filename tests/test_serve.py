@@ -1,47 +1,47 @@
-"""Primitives served to readers outside: the documented reader gets every one, whatever happens to it."""
+"""`ktrig replay --to`: what readers outside get, and how it ends."""
 
 from __future__ import annotations
 
-import ast
 import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from proxy import Proxy
 from replay_cases import LIMIT_S, started, wait_until
 
 from streams.cli.main import ktrig
 from streams.spill.reader import SpillReader
 
-DOCS = Path(__file__).parents[1] / "docs"
-READER = DOCS / "reader.py"
+READER = Path(__file__).parents[1] / "docs" / "reader.py"
 
-TWICE = ("replay", "--loop", "2", "--wait-readers", "2", "--json", "--spill")
+END_S = 2.0
+"""Time in which a signal must have ended a replay."""
 
-END_S = 5.0
-"""A stop is obeyed within this time: 2 s, and more on a machine that has other things to do."""
-
-
-@pytest.fixture(params=["ipc", "tcp"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An endpoint that is free."""
-    return f"ipc://{tmp_path}/served" if request.param == "ipc" else free_port()
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+pytestmark = pytest.mark.needs_jit
 
 
 @contextmanager
-def reading(endpoint: str, name: str = "reader") -> Iterator[subprocess.Popen[str]]:
-    """The documented reader as a process."""
+def served(spill: Path, endpoint: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A `ktrig` that serves the spill, and where."""
+    with started("replay", "--spill", str(spill), "--to", endpoint, "--json", *options) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("serving at "), line
+        yield process, line.removeprefix("serving at ").strip()
+
+
+@contextmanager
+def reader(endpoint: str, name: str = "r") -> Iterator[subprocess.Popen[str]]:
+    """The reader of the documentation."""
     with subprocess.Popen(
         [sys.executable, READER, endpoint, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -51,85 +51,70 @@ def reading(endpoint: str, name: str = "reader") -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def counted(reader: subprocess.Popen[str]) -> dict[str, int]:
-    """What the reader prints."""
-    out, error = reader.communicate(timeout=LIMIT_S)
-    assert error == ""
-    found: dict[str, int] = ast.literal_eval(out)
-    return found
+def expected(spill: Path) -> str:
+    """What the reader prints of a spill."""
+    with SpillReader(spill) as file:
+        counts = file.primitives_per_detector
+    return " ".join([spill.name, *(f"{name}={n}" for name, n in counts.items())]) + "\n"
 
 
-def primitives(spill: Path) -> dict[str, int]:
-    with SpillReader(spill) as reader:
-        return reader.primitives_per_detector
+def report_of(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
+    out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == code, error
+    report: dict[str, Any] = json.loads(out)
+    return report
 
 
-def test_the_protocol_shows_the_reader_as_it_is() -> None:
-    text = (DOCS / "protocol.md").read_text(encoding="utf-8")
-    assert f"```python\n{READER.read_text(encoding='utf-8')}```\n" in text
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_the_reader_of_the_documentation_gets_every_primitive(
+    spill: Path, tmp_path: Path, transport: str
+) -> None:
+    endpoint = "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{tmp_path}/serve"
+    with served(spill, endpoint, "--loop", "2") as (process, where), reader(where) as mine:
+        report = report_of(process)
+        assert mine.communicate(timeout=LIMIT_S) == (2 * expected(spill), "")
+    assert (report["ledger_closed"], report["interrupted"], report["readers"]) == (True, False, ["r"])
+    assert sum(report["links"]["readers"][name] for name in ("malformed", "redelivered", "restarts")) == 0
 
 
-def test_two_readers_get_every_primitive_of_every_spill(spill: Path, place: str) -> None:
-    with (
-        started(
-            "replay", "--spill", str(spill), "--loop", "2", "--to", place, "--wait-readers", "2", "--json"
-        ) as served,
-        reading(place, "a") as a,
-        reading(place, "b") as b,
-    ):
-        expected = {name: 2 * n for name, n in primitives(spill).items()}
-        assert counted(a) == counted(b) == expected
-        out, _error = served.communicate(timeout=LIMIT_S)
-    report = json.loads(out)
+def test_two_readers_get_the_same(spill: Path, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        process, where = stack.enter_context(served(spill, f"ipc://{tmp_path}/serve", "--wait-readers", "2"))
+        readers = [stack.enter_context(reader(where, name)) for name in ("a", "b")]
+        report = report_of(process)
+        assert [mine.communicate(timeout=LIMIT_S) for mine in readers] == [(expected(spill), "")] * 2
     assert sorted(report["readers"]) == ["a", "b"]
-    assert report["primitives"] == expected
     assert report["ledger_closed"]
-    assert (report["malformed_messages"], report["redone"], report["lost_in_transport"]) == (0, 0, 0)
 
 
-def test_a_reader_that_is_killed_and_started_anew_gets_the_whole_spill(spill: Path) -> None:
-    place = free_port()
-    with started("replay", "--spill", str(spill), "--speed", "0.02", "--to", place, "--json") as served:
-        with reading(place) as first:
-            wait_until(lambda: established(place) > 0)
-            # Somewhere in the spill, which takes a second.
-            with pytest.raises(subprocess.TimeoutExpired):
-                first.wait(0.4)
-            first.kill()
-        with reading(place) as second:
-            assert counted(second) == primitives(spill)
-        out, _error = served.communicate(timeout=LIMIT_S)
-    report = json.loads(out)
-    assert report["ledger_closed"]
-    assert report["redone"] == report["links"]["readers"]["restarts"] == 1
-
-
-def established(place: str) -> int:
-    """Connections to a port of this host, as the system lists them."""
-    port = f":{int(place.rpartition(':')[2]):04X}"
-    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    return sum(line.split()[1].endswith(port) and line.split()[3] == "01" for line in lines)
-
-
-@pytest.mark.parametrize("readers", [0, 1])
-def test_ctrl_c_ends_serving_with_a_report(spill: Path, readers: int) -> None:
-    place = free_port()
-    with started("replay", "--spill", str(spill), "--speed", "0.001", "--to", place, "--json") as served:
-        assert served.stderr is not None
-        served.stderr.readline()
-        if readers:
-            with reading(place) as reader:
-                wait_until(lambda: established(place) > 0)
-                served.send_signal(signal.SIGINT)
-                out, error = served.communicate(timeout=END_S)
-                assert counted(reader) is not None
-        else:
-            served.send_signal(signal.SIGINT)
-            out, error = served.communicate(timeout=END_S)
-    assert (served.returncode, error) == (130, "ktrig: interrupted\n")
-    report = json.loads(out)
+@pytest.mark.parametrize("reading", [True, False])
+def test_ctrl_c_ends_it_soon_with_a_report(spill: Path, reading: bool) -> None:
+    slowly = ("--speed", "0.001", "--block-frames", "1")
+    with served(spill, "tcp://127.0.0.1:*", *slowly) as (process, where), ExitStack() as stack:
+        if reading:
+            proxy = stack.enter_context(closing(Proxy.tcp(int(where.rpartition(":")[2]))))
+            mine = stack.enter_context(reader(proxy.endpoint))
+            wait_until(lambda: proxy.passed > 10_000)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        report = report_of(process, 130)
+        assert time.monotonic() - began < END_S
+        if reading:
+            assert mine.communicate(timeout=LIMIT_S)[0].startswith(spill.name)
     assert report["interrupted"]
     assert report["ledger_closed"]
+    lost = report["ledger"]["source"]["lost"]
+    assert lost["not_delivered"] == 0 < lost["not_played"]
+
+
+def test_a_file_at_the_path_of_an_endpoint_is_left_alone(spill: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("mine")
+    with started("replay", "--spill", str(spill), "--to", f"ipc://{taken}") as process:
+        out, error = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (1, "")
+    assert error == f"ktrig: cannot listen at ipc://{taken}: File exists; choose another\n"
+    assert taken.read_text() == "mine"
 
 
 @pytest.mark.parametrize(

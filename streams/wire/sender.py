@@ -184,7 +184,7 @@ class Sender:
 
         What is still kept of the epoch before is let go. Raises as `send`.
         """
-        self._open, self._restarted = False, ""
+        self._open = False
         self._turn(0)
         self._let_in(len(self._readers) + MAX_WAITING)
         self._epoch = 1 + max([self._epoch, *(r.grant.epoch for r in self._readers.values())])
@@ -243,7 +243,9 @@ class Sender:
             except MalformedMessage:
                 self.counts.malformed += 1
         if self._restarted:
-            raise ReaderRestarted(self._restarted)
+            # The epoch is over; said once, or one who listens while the spill is begun again would hear it again.
+            restarted, self._restarted, self._open = self._restarted, "", False
+            raise ReaderRestarted(restarted)
         self._look_for_silence()
 
     def _hear(self, grant: Grant, address: bytes) -> None:
@@ -347,7 +349,7 @@ class Sender:
         return True
 
     def _look_for_silence(self) -> None:
-        if self._patience_s is None:
+        if self._patience_s is None or not self._open:
             return
         now = time.monotonic()
         for name, r in self._readers.items():
