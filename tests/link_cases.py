@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import zmq
-from replay_cases import LIMIT_S
+from replay_cases import LIMIT_S, wait_until
 
 from streams.wire.endpoint import FRAME_BYTES, Stopped
 from streams.wire.grant import Grant
@@ -217,3 +217,13 @@ def link(
         closing(Collector(context, endpoint, credit)) as collector,
     ):
         yield sender, collector
+
+
+def serve_until(sender: Sender, condition: Callable[[], bool]) -> None:
+    """Let a sender hear its readers until something is so."""
+
+    def look() -> bool:
+        sender.service()
+        return condition()
+
+    wait_until(look)

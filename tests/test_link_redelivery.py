@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from link_cases import (
     of_size,
     play,
     send,
+    serve_until,
 )
 from replay_cases import wait_until, zmq_context
 
@@ -26,12 +28,6 @@ from streams.wire.endpoint import LinkError
 from streams.wire.message import MalformedMessage
 from streams.wire.receiver import MAX_REFUSALS, Receiver
 from streams.wire.sender import ReaderRestarted, Sender
-
-
-def serve_until(sender: Sender, condition: object) -> None:
-    """Let a sender hear its readers until something is so."""
-    assert callable(condition)
-    wait_until(lambda: [sender.service(), condition()][1])
 
 
 def started_anew(context: Context, endpoint: str) -> Sender:
@@ -165,10 +161,10 @@ def test_a_sender_started_anew_opens_a_higher_epoch_for_the_same_receiver(
     context: Context, endpoint: str
 ) -> None:
     with closing(Collector(context, endpoint)) as collector:
-        for _ in range(3):
+        for attempt in range(1, 4):
             with closing(started_anew(context, endpoint)) as sender:
                 send(sender, *[10] * 5)
-                serve_until(sender, lambda: len(collector.of_last_epoch()) == 5)
+                serve_until(sender, partial(lambda n: len(collector.messages) == 5 * n, attempt))
         assert [message.seq for message in collector.messages] == [*range(5)] * 3
         epochs = [message.epoch for message in collector.messages]
         assert epochs == sorted(epochs)
