@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import zmq
-from replay_cases import LIMIT_S
+from replay_cases import LIMIT_S, wait_until
 
 from streams.wire.endpoint import FRAME_BYTES, Stopped
 from streams.wire.grant import Grant
@@ -54,6 +54,16 @@ def send(sender: Sender, *sizes: int) -> None:
     sender.begin(of_size(sizes[0]))
     for number, size in enumerate(sizes[1:], start=1):
         sender.send(of_size(size, number))
+
+
+def serve_until(sender: Sender, condition: Callable[[], Any]) -> None:
+    """Let a sender hear its readers until something is so."""
+
+    def attempt() -> Any:
+        sender.service()
+        return condition()
+
+    wait_until(attempt)
 
 
 class InThread:
@@ -193,8 +203,9 @@ class FakeSender:
 
     def hear_until(self, wanted: Callable[[Grant], bool]) -> Grant:
         """Wait for a grant like this."""
+        deadline = time.monotonic() + LIMIT_S
         while not wanted(grant := self.hear()):
-            pass
+            assert time.monotonic() < deadline, "no such grant comes"
         return grant
 
     def send(self, message: Message, epoch: int, seq: int) -> None:

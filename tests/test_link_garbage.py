@@ -8,6 +8,7 @@ import socket
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgpack
@@ -26,6 +27,7 @@ from link_cases import (
     of_size,
     play,
     send,
+    serve_until,
 )
 from replay_cases import request, wait_until, zmq_context
 
@@ -107,11 +109,12 @@ def test_a_reader_that_has_what_was_not_sent_is_counted_and_not_believed(
         epoch = reader.read().epoch
         for wrong in ({"epoch": epoch, "next": 2}, {"epoch": epoch + 1, "next": 0}):
             reader.say(**wrong)
-        wait_until(lambda: [sender.service(), sender.counts.malformed == 2][1])
+        serve_until(sender, lambda: sender.counts.malformed == 2)
         assert len(sender.undelivered) == 3
         for seq in range(1, 4):
             reader.say(epoch=epoch, next=seq)
-            wait_until(lambda n=seq: [sender.service(), sender._readers["r"].next == n][1])
+            sender._turn(LIMIT_MS)
+            assert len(sender.undelivered) == 3 - seq
         sender.drain()
 
 
@@ -124,7 +127,7 @@ def test_readers_beyond_those_that_may_wait_are_counted(context: Context, endpoi
         send(sender, 1)
         for i in range(MAX_WAITING + 5):
             reader.say(reader=f"r{i}", instance=i + 10)
-        wait_until(lambda: [sender.service(), sender.counts.malformed == 5][1])
+        serve_until(sender, lambda: sender.counts.malformed == 5)
 
 
 def test_a_frame_beyond_the_limit_is_not_even_received(context: Context, endpoint: str) -> None:
@@ -187,7 +190,7 @@ def test_random_frames_are_all_counted_at_both_ends(
         for frames in garbage:
             reader.send(*frames)
             fake.send_frames(*frames)
-        wait_until(lambda: [sender.service(), sender.counts.malformed == len(garbage)][1])
+        serve_until(sender, lambda: sender.counts.malformed == len(garbage))
         wait_until(lambda: collector.counts.malformed == len(garbage))
 
 
@@ -227,12 +230,16 @@ def mutate(frames: list[bytes], rng: random.Random) -> list[bytes]:
 
 def flood(frames: list[bytes], put: Callable[..., None], counted: Callable[[], int]) -> None:
     """Send MANY mutations of a message; see that all are counted and that they cost no memory."""
+
+    def reached(n: int) -> bool:
+        return counted() >= n
+
     rng = random.Random(1)
     peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for start in range(0, MANY, FEW):
         for _ in range(FEW):
             put(*mutate(frames, rng))
-        wait_until(lambda n=start + FEW: counted() >= n)
+        wait_until(partial(reached, start + FEW))
     assert counted() == MANY
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_before) / 1024 < MEMORY_MIB
 
@@ -290,7 +297,8 @@ def test_a_flood_of_mutated_blocks_at_a_receiver_is_counted_and_costs_no_memory(
             taken += len(collector.messages)
             collector.messages.clear()
             counts = collector.counts
-            return counts.malformed + counts.out_of_order + counts.duplicates + counts.stale + taken - 1
+            seen: int = counts.malformed + counts.out_of_order + counts.duplicates + counts.stale + taken - 1
+            return seen
 
         flood(frames, sender.send_frames, counted)
         assert collector.counts.malformed > MANY // 2

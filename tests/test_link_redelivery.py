@@ -19,6 +19,7 @@ from link_cases import (
     of_size,
     play,
     send,
+    serve_until,
 )
 from replay_cases import wait_until, zmq_context
 
@@ -26,12 +27,6 @@ from streams.wire.endpoint import LinkError
 from streams.wire.message import MalformedMessage
 from streams.wire.receiver import MAX_REFUSALS, Receiver
 from streams.wire.sender import ReaderRestarted, Sender
-
-
-def serve_until(sender: Sender, condition: object) -> None:
-    """Let a sender hear its readers until something is so."""
-    assert callable(condition)
-    wait_until(lambda: [sender.service(), condition()][1])
 
 
 def started_anew(context: Context, endpoint: str) -> Sender:

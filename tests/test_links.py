@@ -26,6 +26,7 @@ from link_cases import (
     of_size,
     play,
     send,
+    serve_until,
 )
 from replay_cases import wait_until, zmq_context
 
@@ -71,7 +72,7 @@ def test_no_more_is_under_way_than_the_reader_granted(context: Context, endpoint
         assert [message.seq for message in first] == [*range(10)]
         assert 0 <= sender.state().credit_bytes < cost(of_size(n_bytes))
         reader.say(epoch=first[0].epoch, next=4)
-        wait_until(lambda: [sender.service(), sender.state().queued_messages == 26][1])
+        serve_until(sender, lambda: sender.state().queued_messages == 26)
         assert [message.seq for message in reader.waiting()] == [*range(10, 14)]
 
 
@@ -182,7 +183,7 @@ def test_a_reader_that_comes_in_the_middle_gets_the_next_spill(context: Context,
     with link(context, endpoint) as (sender, first):
         send(sender, 1, 1)
         with closing(Collector(context, endpoint, name="late")) as late:
-            wait_until(lambda: [sender.service(), "late" in sender._waiting][1])
+            serve_until(sender, lambda: "late" in sender._waiting)
             sender.drain()
             play(sender, 1, 1, 1)
             assert (numbers(late), numbers(first)) == ([0, 1, 2], [0, 1, 0, 1, 2])
@@ -195,8 +196,8 @@ def test_a_reader_that_waited_and_went_is_not_waited_for(
     with link(context, endpoint) as (sender, collector):
         send(sender, 1)
         with closing(Collector(context, endpoint, name="fickle")):
-            wait_until(lambda: [sender.service(), "fickle" in sender._waiting][1])
-        wait_until(lambda: [sender.service(), time.monotonic() - sender._waiting["fickle"].heard_s > 0.1][1])
+            serve_until(sender, lambda: "fickle" in sender._waiting)
+        serve_until(sender, lambda: time.monotonic() - sender._waiting["fickle"].heard_s > 0.1)
         sender.drain()
         play(sender, 1, 1)
         assert sender.readers == ["r"]
