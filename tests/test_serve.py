@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 from proxy import Proxy
-from replay_cases import LIMIT_S, started, wait_until
+from replay_cases import LIMIT_S, request, started, wait_until
 
 from streams.spill.reader import SpillReader
+from streams.stages.request import Watcher
+from streams.stages.serve import serve
+from streams.wire.endpoint import LinkError
 
 READER = Path(__file__).parents[1] / "docs" / "reader.py"
 
@@ -62,26 +65,20 @@ def report_of(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
     return report
 
 
-@pytest.mark.parametrize("transport", ["ipc", "tcp"])
-def test_the_reader_of_the_documentation_gets_every_primitive(
-    spill: Path, tmp_path: Path, transport: str
+@pytest.mark.parametrize(("transport", "names"), [("tcp", ["a"]), ("ipc", ["a", "b"])])
+def test_the_readers_of_the_documentation_get_every_primitive(
+    spill: Path, tmp_path: Path, transport: str, names: list[str]
 ) -> None:
     endpoint = "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{tmp_path}/serve"
-    with served(spill, endpoint, "--loop", "2") as (process, where), reader(where) as mine:
-        report = report_of(process)
-        assert mine.communicate(timeout=LIMIT_S) == (2 * expected(spill), "")
-    assert (report["ledger_closed"], report["interrupted"], report["readers"]) == (True, False, ["r"])
-    assert sum(report["links"]["readers"][name] for name in ("malformed", "redelivered", "restarts")) == 0
-
-
-def test_two_readers_get_the_same(spill: Path, tmp_path: Path) -> None:
+    options = ("--loop", "2", "--wait-readers", str(len(names)))
     with ExitStack() as stack:
-        process, where = stack.enter_context(served(spill, f"ipc://{tmp_path}/serve", "--wait-readers", "2"))
-        readers = [stack.enter_context(reader(where, name)) for name in ("a", "b")]
+        process, where = stack.enter_context(served(spill, endpoint, *options))
+        readers = [stack.enter_context(reader(where, name)) for name in names]
         report = report_of(process)
-        assert [mine.communicate(timeout=LIMIT_S) for mine in readers] == [(expected(spill), "")] * 2
-    assert sorted(report["readers"]) == ["a", "b"]
-    assert report["ledger_closed"]
+        for mine in readers:
+            assert mine.communicate(timeout=LIMIT_S) == (2 * expected(spill), "")
+    assert (report["ledger_closed"], report["interrupted"], sorted(report["readers"])) == (True, False, names)
+    assert sum(report["links"]["readers"][name] for name in ("malformed", "redelivered", "restarts")) == 0
 
 
 @pytest.mark.parametrize("reading", [True, False])
@@ -104,15 +101,16 @@ def test_ctrl_c_ends_it_soon_with_a_report(spill: Path, reading: bool) -> None:
     assert lost["not_delivered"] == 0 < lost["not_played"]
 
 
-def test_a_bad_endpoint_is_one_line(spill: Path, tmp_path: Path) -> None:
-    taken = tmp_path / "file"
-    taken.write_text("mine")
-    for endpoint, message in [
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
         ("tcp://0.0.0.0:5600", "is not an address of this host's loopback interface"),
-        (f"ipc://{taken}", "File exists; choose another"),
-    ]:
-        with started("replay", "--spill", str(spill), "--to", endpoint) as process:
-            out, error = process.communicate(timeout=LIMIT_S)
-        assert (process.returncode, out, error.count("\n")) == (1, "", 1)
-        assert message in error
-    assert taken.read_text() == "mine"
+        ("ipc://{spill}", "File exists; choose another"),
+    ],
+)
+def test_a_bad_endpoint_is_one_line(spill: Path, endpoint: str, message: str) -> None:
+    before = spill.read_bytes()
+    with pytest.raises(LinkError, match=message) as caught:
+        serve(request(spill), Watcher(), endpoint.format(spill=spill), 1)
+    assert "\n" not in str(caught.value)
+    assert spill.read_bytes() == before
