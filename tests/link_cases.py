@@ -56,6 +56,16 @@ def send(sender: Sender, *sizes: int) -> None:
         sender.send(of_size(size, number))
 
 
+def serve_until(sender: Sender, condition: Callable[[], Any]) -> None:
+    """Let a sender hear its readers until something is so."""
+
+    def attempt() -> Any:
+        sender.service()
+        return condition()
+
+    wait_until(attempt)
+
+
 class InThread:
     """A function in a thread; its result, or what it raised, on `result`."""
 
@@ -193,8 +203,9 @@ class FakeSender:
 
     def hear_until(self, wanted: Callable[[Grant], bool]) -> Grant:
         """Wait for a grant like this."""
+        deadline = time.monotonic() + LIMIT_S
         while not wanted(grant := self.hear()):
-            pass
+            assert time.monotonic() < deadline, "no such grant comes"
         return grant
 
     def send(self, message: Message, epoch: int, seq: int) -> None:
@@ -217,13 +228,3 @@ def link(
         closing(Collector(context, endpoint, credit)) as collector,
     ):
         yield sender, collector
-
-
-def serve_until(sender: Sender, condition: Callable[[], bool]) -> None:
-    """Let a sender hear its readers until something is so."""
-
-    def look() -> bool:
-        sender.service()
-        return condition()
-
-    wait_until(look)

@@ -7,18 +7,32 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from link_cases import Collector, Context
 from proxy import CHUNK_BYTES, Proxy
-from replay_cases import LIMIT_S, physics, replay_threads, request, wait_until
+from replay_cases import (
+    LIMIT_S,
+    physics,
+    replay_threads,
+    request,
+    stages_as_threads,
+    wait_until,
+    zmq_context,
+)
+from test_link_redelivery import started_anew
 from test_serve import expected, reader, report_of, served
 
+from streams import exchange
 from streams.report import Report
 from streams.stages import processes
 from streams.stages.inline import replay_inline
-from streams.stages.request import Watcher
+from streams.stages.processes import STAGES
+from streams.stages.request import Request, Watcher
+from streams.stages.source import FileSource
 from streams.wire import endpoint as endpoints
 from streams.wire.receiver import Receiver
 
@@ -164,3 +178,34 @@ def test_a_reader_that_is_killed_and_started_anew_gets_the_spill_whole(spill: Pa
             assert second.communicate(timeout=LIMIT_S) == (expected(spill), "")
     assert report["redone"] == report["links"]["readers"]["restarts"] == 1
     assert report["ledger_closed"]
+
+
+def deliver(context: Context, endpoint: str, wanted: Request) -> None:
+    """Send the first spill of a request to L0, as a source that was just started."""
+    with closing(FileSource(wanted)) as source, closing(started_anew(context, endpoint)) as sender:
+        start = source.start
+        sender.wait_for_readers()
+        sender.begin(start.message(""))
+        for block in source.blocks():
+            sender.send(exchange.block_message(block, start, source.totals, source.late, ""))
+        sender.send(exchange.end_message(source.end(), start, ""))
+        sender.drain()
+
+
+def test_a_spill_that_comes_once_more_after_its_end_begins_at_the_counters_of_the_first_time(
+    spill: Path, tmp_path: Path
+) -> None:
+    # Of two spills, so that L0 goes on behind the first one.
+    wanted = replace(request(spill, block_frames=500), spills=(spill, spill))
+    with zmq_context() as context, stages_as_threads(tmp_path, wanted, {"l0": STAGES["l0"]}) as threads:
+        threads.listen("ready", "l0")
+        with closing(Collector(context, threads.endpoints["monitor"], name="monitor")) as monitor:
+            for _ in range(2):
+                deliver(context, threads.endpoints["l0"], wanted)
+            counters = {
+                kind: [message.body["counters"] for message in monitor.messages if message.kind == kind]
+                for kind in (exchange.START, exchange.END)
+            }
+    first, second = counters[exchange.START]
+    assert first == second
+    assert counters[exchange.END][0] == counters[exchange.END][1] != first

@@ -123,25 +123,35 @@ def l0_step(place: Place) -> None:
 
 
 class _L0Flow:
-    """L0 between its two links. counters: of the downscaling, at the start of the spill."""
+    """L0 between its two links. counters: of the downscaling, at the start of the next spill.
+
+    ended, before: number of the last spill that was over, and the counters at its start. It comes once more if the
+    source died before it knew.
+    """
 
     def __init__(self, place: Place, sender: Sender, stage: type[L0Stage]) -> None:
         self._make_stage = stage
         self._request = place.request
         self._menu = place.request.menu.hash
         self._sender = sender
-        self._counters = place.counters
+        self._stage: L0Stage | None = None
+        self._counters = self._before = place.counters
+        self._ended = -1
         self.over = False
 
     def take(self, message: Message, receiver: Receiver) -> None:
         """Deal with a message. Raises MalformedMessage before anything has come of it."""
         if message.kind == exchange.START:
             start = SpillStart.of(message)
+            if start.index == self._ended:
+                self._counters = self._before
             self._stage = self._make_stage(start, self._request, self._counters)
             self._sender.wait_for_readers()
             self._sender.begin(self._stage.start.message(self._menu))
+        elif self._stage is None:
+            raise MalformedMessage(f"{message.kind}: comes before the start of a spill")
         elif message.kind == exchange.END:
-            self._end(exchange.read_end(message))
+            self._end(self._stage, exchange.read_end(message))
             self._sender.counts, receiver.counts = LinkState(), LinkState()
         else:
             block, source_totals, late = exchange.read_block(message)
@@ -152,12 +162,11 @@ class _L0Flow:
             receiver.acknowledge(message)
             self._sender.send(exchange.output_message(output, stage.start, self._menu))
 
-    def _end(self, end: SpillEnd) -> None:
-        stage = self._stage
+    def _end(self, stage: L0Stage, end: SpillEnd) -> None:
         self._sender.send(exchange.output_message(stage.finish(end), stage.start, self._menu))
         self._sender.send(exchange.end_message(stage.end(end), stage.start, self._menu))
         self._sender.drain()
-        self._counters = stage.counters
+        self._before, self._counters, self._ended = self._counters, stage.counters, stage.start.index
         self.over = stage.start.last or end.interrupted
 
 
@@ -196,6 +205,8 @@ class _MonitorFlow:
         stage = self._stage
         if message.kind == exchange.START:
             stage.begin(SpillStart.of(message))
+        elif not stage.begun:
+            raise MalformedMessage(f"{message.kind}: comes before the start of a spill")
         elif message.kind == exchange.END:
             end = exchange.read_end(message)
             self._supervisor.tell(report=stage.finish(end))

@@ -50,6 +50,7 @@ class FileSource:
         """Go back to the start of the spill."""
         self.totals = StageTotals.of(self.start)
         self.late = Lateness()
+        self._began_s: float | None = None
         self._frames = 0
         if self.attempts:
             self._pacer.start(self._frames_before)
@@ -96,12 +97,11 @@ class FileSource:
 
     def end(self, interrupted: bool = False) -> SpillEnd:
         """Return the totals, when the blocks are used up or no more are wanted."""
-        if not self._begun:
-            self._began_s = self._pacer.now_s()
+        began_s = self._pacer.now_s() if self._began_s is None else self._began_s
         return SpillEnd(
-            anchor_s=self._began_s,
+            anchor_s=began_s,
             frames=self._frames,
-            played_s=self._pacer.now_s() - self._began_s,
+            played_s=self._pacer.now_s() - began_s,
             asked_speed=self._pacer.speed,
             late=self.late,
             stages={"source": self.totals},
