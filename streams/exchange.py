@@ -152,7 +152,7 @@ class L0Output:
     """What L0 makes of one block: the triggers that it dispatches, and where its counts stand.
 
     first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None. late: of the
-    blocks that left the source before this one.
+    blocks that the sender took before this one.
     """
 
     first_frame: int

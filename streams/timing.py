@@ -27,7 +27,7 @@ Label = Annotated[str, Field(pattern=r"^(inf|[0-9.]+(e-?[0-9]+)?)$")]
 
 @dataclass
 class Lateness:
-    """Blocks by the time, in seconds, between when they were due and when they left.
+    """Blocks by the time, in seconds, between when they were due and when the link took them.
 
     bins: number of blocks by the upper edge of their bin; empty bins are left out.
     """

@@ -245,9 +245,7 @@ def test_an_endpoint_that_cannot_be_is_one_line(context: Context, endpoint: str)
             Receiver(context, endpoint, never, "r")
 
 
-@pytest.mark.parametrize(
-    "endpoint", ["tcp://127.0.0.1:*", "tcp://localhost:5000", "tcp://[::1]:5000", "ipc://x"]
-)
+@pytest.mark.parametrize
 def test_endpoints_on_this_host_are_taken(endpoint: str) -> None:
     check_endpoint(endpoint)
 

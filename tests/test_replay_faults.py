@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 from replay_cases import LIMIT_S, physics, request, scrape, started, wait_until
 from test_replay_command import children
 
+from streams.replay import make_request
 from streams.report import Report
 from streams.stages.inline import replay_inline
 from streams.stages.processes import STAGES
@@ -85,3 +87,24 @@ def test_a_stage_that_is_stopped_for_three_seconds_changes_no_answer(
     report = disturbed(spill, stop)
     assert physics(report) == physics(undisturbed)
     assert (report["restarts"], report["redone"]) == ({}, 0)
+
+
+def test_stages_killed_at_any_time_in_several_spills_change_no_answer(spill: Path) -> None:
+    """Also between a spill's report and its acknowledgement: a spill that comes twice begins where it did."""
+    undisturbed = replay_inline(make_request([spill] * 12, "na62-2018", None), Watcher())
+    rng = random.Random(1)
+    arguments = ["replay", "--spill", str(spill), "--loop", "12", "--speed", "0.05", "--json"]
+    with started(*arguments, "--metrics", "127.0.0.1:0") as process:
+        assert process.stderr is not None
+        url = process.stderr.readline().removeprefix("metrics at ").strip()
+        wait_until(lambda: "ktrig_spill_position_seconds" in scrape(url))
+        for _ in range(4):
+            threading.Event().wait(rng.uniform(0.1, 0.5))
+            os.kill(rng.choice(children(process)[:3]), signal.SIGKILL)
+            while "started anew" not in process.stderr.readline():
+                continue
+        out, _error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+    report = json.loads(out)
+    assert physics(report) == physics(undisturbed)
+    assert sum(report["restarts"].values()) == 4

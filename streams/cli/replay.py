@@ -14,7 +14,7 @@ from rich.console import Console
 
 from streams.cli.progress import progress
 from streams.cli.signals import Ended, finishing, take_no_more_signals
-from trigger.errors import KtrigError
+from streams.stages.pacing import CATCH_UP
 from trigger.frames import BLOCK_FRAMES
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from streams.stages.request import Request, Watcher
 
     Engine = Callable[[Request, Watcher], Report]
-
-
-class ReplayArgumentsError(KtrigError):
-    """Options that do not go together."""
 
 
 def _factor(_context: click.Context, _parameter: click.Parameter, value: str) -> float | None:
@@ -40,7 +36,9 @@ def _factor(_context: click.Context, _parameter: click.Parameter, value: str) ->
     return factor
 
 
-def _catch_up(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
+def _catch_up(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return CATCH_UP
     factor = _factor(context, parameter, value)
     if factor is not None and factor < 1:
         raise click.BadParameter(f"{value!r} is less than 1: what is late would stay late")
@@ -66,11 +64,9 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str) ->
 )
 @click.option(
     "--catch-up",
-    default="1.05",
-    show_default=True,
     callback=_catch_up,
     metavar="FACTOR",
-    help="After a stall go at most this much faster than asked, or 'max'.",
+    help=f"With --speed: after a stall go at most this much faster, or 'max'.  [default: {CATCH_UP}]",
 )
 @click.option(
     "--downscaling",
@@ -95,19 +91,13 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option(
     "--transport",
     type=click.Choice(["ipc", "tcp"]),
-    default="ipc",
-    show_default=True,
-    help="Links between the processes.",
+    help="Links between the processes.  [default: ipc]",
 )
 @click.option(
     "--to", metavar="ENDPOINT", help="Serve the primitives to readers there instead: tcp://127.0.0.1:PORT."
 )
 @click.option(
-    "--wait-readers",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 16),
-    help="With --to: readers to wait for.",
+    "--wait-readers", type=click.IntRange(1, 16), help="With --to: readers to wait for.  [default: 1]"
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Serve Prometheus metrics while it runs.")
 @click.option(
@@ -123,7 +113,7 @@ def command(
     profile: str | None,
     inline: bool,
     to: str | None,
-    wait_readers: int,
+    wait_readers: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -132,13 +122,13 @@ def command(
     A first SIGINT or SIGTERM ends the replay in good order, with a report of what was played; a second one ends it at
     once.
     """
-    _check_together(inline, to, options)
+    _check_together(inline, to, wait_readers, options)
     with finishing() as asked:
         from streams.replay import make_request
 
         request = make_request(spills * loop, menu, profile, **options)
         try:
-            run = _engine(inline, to, wait_readers)
+            run = _engine(inline, to, wait_readers or 1)
         except Ended:
             # In the first compilation, which does not look whether to go on.
             take_no_more_signals()
@@ -190,20 +180,27 @@ def _print(report: Report, as_json: bool, to: str | None) -> None:
         render(report, Console())
 
 
-def _check_together(inline: bool, to: str | None, options: dict[str, Any]) -> None:
+def _check_together(inline: bool, to: str | None, wait_readers: int | None, options: dict[str, Any]) -> None:
     if options["line"] is not None and not options["explain"]:
-        raise ReplayArgumentsError("--line shows cases that --explain finds; give both")
+        raise click.UsageError("--line shows cases that --explain finds; give both")
     if options["counters"] is not None and options["downscaling"] != "continue":
-        raise ReplayArgumentsError(
+        raise click.UsageError(
             f"--counters says where to go on, and with --downscaling {options['downscaling']} no spill does; "
             "leave one of them out"
         )
+    if inline and options["transport"] is not None:
+        raise click.UsageError(
+            "--transport is for links, and with --inline there are none; leave one of them out"
+        )
+    options["transport"] = options["transport"] or "ipc"
     if to is None:
+        if wait_readers is not None:
+            raise click.UsageError("--wait-readers is for readers outside; give --to as well")
         return
     given = [name for name in ("explain", "require_all", "metrics", "counters") if options[name]] + [
         "inline"
     ] * inline
     if given:
-        raise ReplayArgumentsError(
+        raise click.UsageError(
             f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"
         )

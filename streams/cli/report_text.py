@@ -99,7 +99,8 @@ def _line_rate(line: Report, name: str) -> str:
 def _notes(report: Report) -> Iterator[str]:
     """Say why there are no rates, why lines are inactive or lack a veto; each reason once."""
     if report["beam_s"] == 0:
-        yield "the spill has no primitives, so there are no rates"
+        untouched = report["interrupted"] and report["played_spill_s"] == 0
+        yield "nothing was played" if untouched else "the spill has no primitives, so there are no rates"
     reasons: dict[str, list[str]] = {}
     for line in report["lines"]:
         for reason in [line["reason"]] if not line["active"] else line["unapplied"]:
@@ -163,6 +164,8 @@ def _mishaps(report: Report) -> Iterator[str]:
 
 def _beam(report: Report) -> str:
     if report["beam_span_s"] is None:
+        if report["interrupted"] and report["played_spill_s"] == 0:
+            return "stopped before it began"
         return "no primitives" if report["beam_s"] == 0 else f"{report['beam_s']:.3f} s of beam"
     first, last = report["beam_span_s"]
     return f"beam from {first:.3f} to {last:.3f} s"

@@ -98,7 +98,7 @@ class _Crew:
     """The processes of one replay and what they have told so far.
 
     reports: of the spills that are over, by their number; one that is told twice, because a stage died behind it,
-    counts once.
+    counts once. listening: links, by the name of their receiver, whose sender has told where it listens.
     """
 
     def __init__(self, request: Request, watcher: Watcher, endpoints: dict[str, str]) -> None:
@@ -107,6 +107,7 @@ class _Crew:
         self._endpoints = endpoints
         self._reports: dict[int, Report] = {}
         self._ready: set[str] = set()
+        self._listening: set[str] = set()
         self._restarts: dict[str, int] = {}
         self._peak_pss_mib = 0.0
         self._looked = 0.0
@@ -133,13 +134,10 @@ class _Crew:
         """Start a stage, or start it anew: at the spill after the last one reported."""
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
-        first = len(self._reports)
-        counters = self._reports[first - 1]["downscaling_counters"] if first else {}
-        place = {
-            "endpoints": self._endpoints,
-            "first": first,
-            "counters": {line: n["end"] for line, n in counters.items()} or self._request.counters,
-        }
+        known = {0: self._request.counters}
+        for index, report in self._reports.items():
+            known[index + 1] = {line: n["end"] for line, n in report["downscaling_counters"].items()}
+        place = {"endpoints": self._endpoints, "first": len(self._reports), "counters": known}
         process = spawn.Process(
             target=run_stage,
             args=(STAGES[name], self._request, theirs),
@@ -152,10 +150,8 @@ class _Crew:
             self._connections[name] = ours
             self._processes[name] = process
         theirs.close()
-        for link, sender in LINKS.items():
-            # A port that is still to be chosen is told when its sender has it.
-            if link == name and not self._endpoints[link].endswith(":*") and sender in self._ready:
-                self._order(name, **{f"endpoint {link}": self._endpoints[link]})
+        if name in self._listening:
+            self._order(name, **{f"endpoint {name}": self._endpoints[name]})
         if self._going:
             self._order(name, go=True)
 
@@ -178,7 +174,8 @@ class _Crew:
         """Take what the stages tell, and see whether one has died or the caller wants an end."""
         living = [process.sentinel for process in self._processes.values() if process.exitcode is None]
         for heard in wait([*self._connections.values(), *living], timeout=LOOK_S):
-            if isinstance(heard, Connection):
+            # All of it: what a stage told before it died decides how it is started anew.
+            while isinstance(heard, Connection) and not heard.closed and heard.poll():
                 self._hear(heard)
         self._check_processes()
         if self._stop_s is None and self._watcher.stop():
@@ -202,10 +199,13 @@ class _Crew:
             return
         if "error" in what:
             raise StageError(what["error"])
+        if "stopped" in what and self._stop_s is None:
+            raise StageError(f"stage {name} stopped without an order; report this as a fault of ktrig")
         if "ready" in what:
             self._ready.add(name)
         elif "endpoint" in what:
             self._endpoints |= what["endpoint"]
+            self._listening |= what["endpoint"].keys()
             for link, endpoint in what["endpoint"].items():
                 self._order(link, **{f"endpoint {link}": endpoint})
         elif "progress" in what:
@@ -220,15 +220,17 @@ class _Crew:
         for name, process in list(self._processes.items()):
             if name in self._connections or not process.exitcode or self._over():
                 continue
+            if self._stop_s is not None and process.exitcode < 0:
+                continue  # The replay ends without it.
             self._restarts[name] = self._restarts.get(name, 0) + 1
             if process.exitcode > 0 or not self._going or self._restarts[name] > MAX_RESTARTS:
                 raise StageError(f"stage {name} {_death(process.exitcode)}; the replay is not complete")
-            if self._stop_s is None:
-                self._watcher.note(
-                    f"stage {name} {_death(process.exitcode)}; started anew, its spill is played again"
-                )
-                self._ready.discard(name)
-                self._start(name)
+            self._watcher.note(
+                f"stage {name} {_death(process.exitcode)}; started anew, its spill is played again"
+            )
+            self._ready.discard(name)
+            self._listening -= {link for link, sender in LINKS.items() if sender == name}
+            self._start(name)
 
     def _look(self) -> None:
         self._looked = time.monotonic()

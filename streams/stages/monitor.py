@@ -10,7 +10,6 @@ from streams.metrics import MetricsServer, MonitorCollector
 from streams.monitors import rates
 from streams.report import Report, build_report
 from streams.stages.request import Request
-from streams.timing import Lateness
 from streams.wire.state import LinkState
 from trigger.activity import activity
 
@@ -72,7 +71,7 @@ class MonitorStage:
             frames=now.frames,
             played_s=elapsed_s,
             asked_speed=self._request.speed,
-            late=Lateness(),
+            late=now.late,
             stages=now.stages,
             interrupted=True,
             counters=counters,

@@ -17,6 +17,7 @@ import zmq
 
 from streams import exchange
 from streams.exchange import SpillEnd, SpillStart
+from streams.ledger import LedgerError
 from streams.stages.request import Request
 from streams.stages.supervision import Supervisor
 from streams.wire.endpoint import Stopped
@@ -39,7 +40,7 @@ class Place:
     """Where a stage finds itself.
 
     endpoints: of the links, by the name of their receiver; ours to choose a port for if it ends in `:*`. first: the
-    spill to begin with. counters: the downscaling counters before it, by line.
+    spill to begin with. counters: of the downscaling, by line, at the start of each spill for which they are known.
     """
 
     request: Request
@@ -47,7 +48,7 @@ class Place:
     context: zmq.Context[Any]
     endpoints: dict[str, str]
     first: int = 0
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: dict[int, dict[str, int]] = field(default_factory=lambda: {0: {}})
 
     def sender(self, to: str) -> Sender:
         """Open the link to a stage, and tell the supervisor where it listens."""
@@ -123,10 +124,10 @@ def l0_step(place: Place) -> None:
 
 
 class _L0Flow:
-    """L0 between its two links. counters: of the downscaling, at the start of the next spill.
+    """L0 between its two links.
 
-    ended, before: number of the last spill that was over, and the counters at its start. It comes once more if the
-    source died before it knew.
+    counters: of the downscaling at the start of each spill, as far as it is known. A spill that was over can come
+    once more, if the source died before it knew, and must begin where it did.
     """
 
     def __init__(self, place: Place, sender: Sender, stage: type[L0Stage]) -> None:
@@ -135,17 +136,18 @@ class _L0Flow:
         self._menu = place.request.menu.hash
         self._sender = sender
         self._stage: L0Stage | None = None
-        self._counters = self._before = place.counters
-        self._ended = -1
+        self._counters = place.counters
         self.over = False
 
     def take(self, message: Message, receiver: Receiver) -> None:
         """Deal with a message. Raises MalformedMessage before anything has come of it."""
         if message.kind == exchange.START:
             start = SpillStart.of(message)
-            if start.index == self._ended:
-                self._counters = self._before
-            self._stage = self._make_stage(start, self._request, self._counters)
+            if start.index not in self._counters:
+                raise LedgerError(
+                    f"{start.file}: where its downscaling begins is not known; report this as a fault of ktrig"
+                )
+            self._stage = self._make_stage(start, self._request, self._counters[start.index])
             self._sender.wait_for_readers()
             self._sender.begin(self._stage.start.message(self._menu))
         elif self._stage is None:
@@ -166,7 +168,8 @@ class _L0Flow:
         self._sender.send(exchange.output_message(stage.finish(end), stage.start, self._menu))
         self._sender.send(exchange.end_message(stage.end(end), stage.start, self._menu))
         self._sender.drain()
-        self._before, self._counters, self._ended = self._counters, stage.counters, stage.start.index
+        index = stage.start.index
+        self._counters = {index: self._counters[index], index + 1: stage.counters}
         self.over = stage.start.last or end.interrupted
 
 
@@ -220,7 +223,10 @@ class _MonitorFlow:
 
 
 def take(receiver: Receiver, deal: Callable[[Message, Receiver], None]) -> None:
-    """Receive a message, deal with it and acknowledge it; one whose content is malformed is asked for again."""
+    """Receive a message, deal with it and acknowledge it; one whose content is malformed is asked for again.
+
+    What has been acknowledged already, to give its credit back early, may be so again.
+    """
     message = receiver.receive()
     try:
         deal(message, receiver)

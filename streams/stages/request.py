@@ -43,7 +43,7 @@ class Request:
 class Watcher:
     """What the caller wants to hear while a replay runs, and whether it wants it to stop.
 
-    progress: the fraction done. metrics_url: the address of the metrics. spill: the report of a spill that is over.
+    progress: the fraction done. metrics_url: the address of the metrics. note: a line about what happened meanwhile.
     stop: asked often; once it says yes, the replay ends in good order.
     """
 

@@ -29,6 +29,8 @@ HEARTBEAT_MS: Final = 2_000
 HEARTBEAT_TIMEOUT_MS: Final = 10_000
 """A TCP connection whose other end does not answer for this long is made anew."""
 
+MAX_PORT: Final = 65_535
+
 RECONNECT_MS: Final = 20
 RECONNECT_MAX_MS: Final = 500
 """First and longest time between two attempts to connect."""
@@ -60,10 +62,13 @@ def check_endpoint(endpoint: str) -> None:
     """Raise LinkError unless the endpoint is ipc, or tcp on the loopback interface."""
     if endpoint.startswith("ipc://") and endpoint != "ipc://":
         return
-    found = re.fullmatch(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/]+):([0-9]{1,5}|\*)", endpoint)
+    found = re.fullmatch(r"tcp://([^:/\[\]]+):([0-9]{1,5}|\*)", endpoint)
     if not found:
         raise LinkError(f"{endpoint}: is no endpoint; give tcp://127.0.0.1:PORT or ipc://PATH")
-    host = found[1].strip("[]")
+    host, port = found.groups()
+    # ZeroMQ would take it modulo 65,536.
+    if port != "*" and int(port) > MAX_PORT:
+        raise LinkError(f"{endpoint}: {port} is no port; give one from 0 to {MAX_PORT}")
     if host == "localhost":
         return
     try:

@@ -188,8 +188,7 @@ class Sender:
         self._turn(0)
         self._let_in(len(self._readers) + MAX_WAITING)
         self._epoch = 1 + max([self._epoch, *(r.grant.epoch for r in self._readers.values())])
-        self._kept.clear()
-        self._kept_bytes = self._first = 0
+        self._let_go()
         for r in self._readers.values():
             r.next = r.highest = r.resumed = 0
             r.go_back(connected=True)
@@ -212,6 +211,11 @@ class Sender:
         self._kept_bytes += size
         for r in self._readers.values():
             self._push(r)
+
+    def _let_go(self) -> None:
+        """Forget what is kept: its epoch is over."""
+        self._kept.clear()
+        self._kept_bytes = self._first = 0
 
     def drain(self) -> None:
         """Wait until all is dealt with, and close the epoch."""
@@ -245,6 +249,7 @@ class Sender:
         if self._restarted:
             # The epoch is over; said once, or one who listens while the spill is begun again would hear it again.
             restarted, self._restarted, self._open = self._restarted, "", False
+            self._let_go()
             raise ReaderRestarted(restarted)
         self._look_for_silence()
 
