@@ -245,7 +245,7 @@ def test_an_endpoint_that_cannot_be_is_one_line(context: Context, endpoint: str)
             Receiver(context, endpoint, never, "r")
 
 
-@pytest.mark.parametrize
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "tcp://localhost:5000", "ipc://x"])
 def test_endpoints_on_this_host_are_taken(endpoint: str) -> None:
     check_endpoint(endpoint)
 
@@ -254,6 +254,8 @@ def test_endpoints_on_this_host_are_taken(endpoint: str) -> None:
     ("endpoint", "message"),
     [
         ("127.0.0.1:5000", "is no endpoint"),
+        ("tcp://[::1]:5000", "is no endpoint"),
+        ("tcp://127.0.0.1:70000", "70000 is no port; give one from 0 to 65535"),
         ("tcp://127.0.0.1:", "is no endpoint"),
         ("inproc://x", "is no endpoint"),
         ("ipc://", "is no endpoint"),
