@@ -23,12 +23,15 @@ from streams.timing import Lateness
 from streams.wire.receiver import Receiver
 from streams.wire.sender import Sender
 from trigger.clock import FRAME_S
-from trigger.frames import Block, FrameStream
+from trigger.frames import Block, FrameStream, join
 
 EXPERIMENT: Final = "na62"
 SEED: Final = 1
 PIECE_S: Final = 0.1
 """Length of the simulated spill; it is sent over and over."""
+
+BLOCKS_JOINED: Final = 4
+"""Blocks of a replay that travel as one, 4,096 frames: what is per message, not per byte, then costs little."""
 
 DURATION_S: Final = 1.0
 REPETITIONS: Final = 7
@@ -80,7 +83,8 @@ def _blocks(duration_s: float, seed: int) -> list[Block]:
     """Simulate a piece of a spill and repeat its whole blocks, numbered on, to the length asked for."""
     experiment = load_experiment(EXPERIMENT)
     settings = SimulationSettings(experiment.beam.nominal_intensity_mhz, min(duration_s, PIECE_S), seed)
-    piece = list(simulate_blocks(settings, experiment))
+    made = list(simulate_blocks(settings, experiment))
+    piece = [_joined(made[i : i + BLOCKS_JOINED]) for i in range(0, len(made), BLOCKS_JOINED)]
     blocks: list[Block] = []
     frame = 0
     while frame * FRAME_S < duration_s:
@@ -92,6 +96,12 @@ def _blocks(duration_s: float, seed: int) -> list[Block]:
         blocks.append(Block(frame, block.n_frames, streams))
         frame += block.n_frames
     return blocks
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Return consecutive blocks as one."""
+    streams = {name: join([block.streams[name] for block in blocks]) for name in blocks[0].streams}
+    return Block(blocks[0].first_frame, sum(block.n_frames for block in blocks), streams)
 
 
 @contextmanager
