@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -73,14 +73,6 @@ def assert_closed(accounts: Mapping[str, Account]) -> None:
                 f"the ledger of {name} does not close: {account.balance} are missing of {account.as_dict()}; report "
                 "this as a fault of ktrig"
             )
-
-
-def total(accounts: Iterable[Account]) -> Account:
-    """Add accounts of the same name."""
-    summed = Account(0, 0)
-    for account in accounts:
-        summed += account
-    return summed
 
 
 def entry_detectors(menu: Menu) -> list[str]:

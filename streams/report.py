@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from streams.exchange import LineLosses, SpillEnd, SpillStart, Stages
-from streams.ledger import Account, total
+from streams.ledger import Account
 from streams.monitors import rates
 from streams.monitors.accounts import spill_accounts, transport_loss
 from streams.monitors.rates import Snapshot
@@ -142,7 +142,7 @@ def total_report(reports: Sequence[Report]) -> Report:
         for name in first["links"]
     }
     summed["ledger"] = {
-        name: total(Account.of(report["ledger"][name]) for report in reports).as_dict()
+        name: sum((Account.of(report["ledger"][name]) for report in reports), Account(0, 0)).as_dict()
         for name in first["ledger"]
     }
     if "lines" in first:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from replay_cases import Played
 
-from streams.ledger import Account, LedgerError, assert_closed, total
+from streams.ledger import Account, LedgerError, assert_closed
 from streams.monitors import rates
 from streams.monitors.accounts import spill_accounts
 from streams.report import Report
@@ -176,7 +176,7 @@ def test_an_account_closes_when_what_came_went_somewhere() -> None:
 def test_accounts_of_one_name_add_up() -> None:
     a = Account(came=3, out=1, lost={"a": 2})
     b = Account(came=5, out=1, rejected=1, lost={"b": 3})
-    assert total([a, b]) == Account(came=8, out=2, rejected=1, lost={"a": 2, "b": 3})
+    assert a + b == Account(came=8, out=2, rejected=1, lost={"a": 2, "b": 3})
 
 
 def test_the_accounts_close_after_each_block_too(played: Played) -> None:
