@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zmq
 from replay_cases import Played, play, request, zmq_context
@@ -32,6 +33,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 PROC = Path("/proc")
 
 NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+
+if NO_JIT:
+    # Unsigned numbers wrap around in a kernel; the scalars of numpy warn of it.
+    np.seterr(over="ignore")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

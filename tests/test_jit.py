@@ -8,21 +8,27 @@ import pytest
 
 from trigger import jit
 
+ADDER = "from trigger.constants import LIMIT\n\ndef add(a, b):\n    return a + b\n"
+
 
 def names_of(folder: Path) -> str:
     """The name under which a kernel of `folder` is cached."""
     scope: dict[str, object] = {}
-    exec(compile("def add(a, b):\n    return a + b\n", str(folder / "adder.py"), "exec"), scope)
+    exec(compile("def add(a, b):\n    return a + b\n", str(folder / "trigger" / "adder.py"), "exec"), scope)
     jit._digest.cache_clear()
+    jit._imported.cache_clear()
     function = scope["add"]
     jit.kernel("int64(int64, int64)")(function)  # type: ignore[type-var]
     return str(function.__qualname__)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "adder.py").write_text("def add(a, b):\n    return a + b\n", encoding="ascii")
-    (tmp_path / "constants.py").write_text("LIMIT = 3\n", encoding="ascii")
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of three files: a kernel, what it imports, and what that imports."""
+    (tmp_path / "trigger").mkdir()
+    for name, text in (("adder", ADDER), ("constants", "import trigger.clock\n"), ("clock", "LIMIT = 3\n")):
+        (tmp_path / "trigger" / f"{name}.py").write_text(text, encoding="ascii")
+    monkeypatch.setattr(jit, "_ROOT", tmp_path)
     return tmp_path
 
 
@@ -30,10 +36,17 @@ def test_an_unchanged_kernel_is_found_in_the_cache(folder: Path) -> None:
     assert names_of(folder) == names_of(folder)
 
 
-def test_a_change_in_a_file_beside_a_kernel_makes_it_another_one(folder: Path) -> None:
+@pytest.mark.parametrize("changed", ["constants", "clock"])
+def test_a_change_in_a_file_that_a_kernel_imports_makes_it_another_one(folder: Path, changed: str) -> None:
     before = names_of(folder)
-    (folder / "constants.py").write_text("LIMIT = 4\n", encoding="ascii")
+    (folder / "trigger" / f"{changed}.py").write_text("LIMIT = 4\n", encoding="ascii")
     assert names_of(folder) != before
+
+
+def test_a_change_in_a_file_that_a_kernel_does_not_import_leaves_it(folder: Path) -> None:
+    before = names_of(folder)
+    (folder / "trigger" / "other.py").write_text("LIMIT = 4\n", encoding="ascii")
+    assert names_of(folder) == before
 
 
 def test_a_kernel_works_where_no_cache_can_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,30 +5,76 @@ a stage has said that it is ready. No `fastmath`: decisions are made in these ke
 `NUMBA_DISABLE_JIT=1` the decorated function is plain Python.
 """
 
+from __future__ import annotations
+
+import ast
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast, get_type_hints
 
 import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FLAGS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy", "fastmath": False}
 
+_ROOT: Final = Path(__file__).parent.parent
+_PACKAGES: Final = ("trigger", "streams")
+
+Matrix = Annotated[NDArray[np.float64], "rows, columns"]
+"""The type of a field of a NamedTuple that is float64[rows, columns]; NDArray[np.float64] is float64[n]."""
+
+_FIELDS: Final = {
+    float: types.float64,
+    int: types.int64,
+    NDArray[np.float64]: types.float64[::1],
+    NDArray[np.int64]: types.int64[::1],
+    NDArray[np.int32]: types.int32[::1],
+    Matrix: types.float64[:, ::1],
+}
+
 
 @cache
-def _digest(folder: Path) -> str:
-    """Hash the sources that a kernel in `folder` may be made of: those beside it, and those beside this file."""
+def _imported(source: Path) -> tuple[Path, ...]:
+    """Files of the project that a file imports."""
+    return tuple(path for name in _names(ast.parse(source.read_bytes())) if (path := _file(name)) is not None)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports: dotted names, of modules or of what is in them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _file(name: str) -> Path | None:
+    path = _ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    return path if name.split(".")[0] in _PACKAGES and path.is_file() else None
+
+
+@cache
+def _digest(source: Path) -> str:
+    """Hash the sources that a kernel in `source` may be made of: the file, and all that it imports, and so on."""
+    found, new = {source}, {source}
+    while new:
+        new = {path for one in new for path in _imported(one)} - found
+        found |= new
     content = hashlib.sha256()
-    for source in sorted({*folder.glob("*.py"), *Path(__file__).parent.glob("*.py")}):
-        content.update(source.read_bytes())
+    for path in sorted(found):
+        content.update(path.read_bytes())
     return content.hexdigest()[:16]
 
 
-def kernel(*signatures: str) -> Callable[[F], F]:
-    """Compile a function for the argument types of each of `signatures`, in numba's notation.
+def kernel(*signatures: Any) -> Callable[[F], F]:
+    """Compile a function for the argument types of each of `signatures`: text in numba's notation, or types.
 
     Inside it do not allocate in loops over events: scratch and output arrays are passed in.
     """
@@ -36,8 +82,7 @@ def kernel(*signatures: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         # numba renews its cache when the file of the kernel changes, and looks at no other; but constants and
         # inlined functions of other files are part of the machine code. The name is part of the cache's key.
-        folder = Path(function.__code__.co_filename).parent
-        function.__qualname__ += f".{_digest(folder)}"
+        function.__qualname__ += f".{_digest(Path(function.__code__.co_filename))}"
         try:
             return cast(F, numba.njit([*signatures], cache=True, **_FLAGS)(function))
         except RuntimeError as error:
@@ -55,3 +100,10 @@ def inline(function: F) -> F:
     Inlined before LLVM sees it: a call that passes ten arrays costs 50 ns, which matters once a frame.
     """
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
+
+
+def named(record: type[Any]) -> Any:
+    """Return numba's type of a NamedTuple whose fields are numbers, arrays (NDArray) or such tuples again."""
+    hints = get_type_hints(record, include_extras=True).values()
+    fields = [named(hint) if hasattr(hint, "_fields") else _FIELDS[hint] for hint in hints]
+    return types.BaseTuple.from_types(fields, record)  # type: ignore[no-untyped-call]
