@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, cast, get_origin, get_type_hints
 
 import numba
 import numpy as np
@@ -27,7 +27,8 @@ _ROOT: Final = Path(__file__).parent.parent
 _PACKAGES: Final = ("trigger", "streams")
 
 Matrix = Annotated[NDArray[np.float64], "rows, columns"]
-"""The type of a field of a NamedTuple that is float64[rows, columns]; NDArray[np.float64] is float64[n]."""
+WholeMatrix = Annotated[NDArray[np.int64], "rows, columns"]
+"""Types of fields of a NamedTuple that are float64, int64[rows, columns]; NDArray[np.float64] is float64[n]."""
 
 _FIELDS: Final = {
     float: types.float64,
@@ -35,7 +36,9 @@ _FIELDS: Final = {
     NDArray[np.float64]: types.float64[::1],
     NDArray[np.int64]: types.int64[::1],
     NDArray[np.int32]: types.int32[::1],
+    NDArray[np.uint64]: types.uint64[::1],
     Matrix: types.float64[:, ::1],
+    WholeMatrix: types.int64[:, ::1],
 }
 
 
@@ -102,8 +105,20 @@ def inline(function: F) -> F:
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
 
 
+def _field(hint: Any) -> Any:
+    if hasattr(hint, "_fields"):
+        return named(hint)
+    if get_origin(hint) is Annotated and isinstance(hint.__metadata__[0], int):
+        return types.UniTuple(types.float64, hint.__metadata__[0])
+    return _FIELDS[hint]
+
+
+def floats(n: int) -> Any:
+    """Return the type of a field of a NamedTuple that is a tuple of `n` floats: a kernel pays for arrays in tuples."""
+    return Annotated[tuple[float, ...], n]
+
+
 def named(record: type[Any]) -> Any:
-    """Return numba's type of a NamedTuple whose fields are numbers, arrays (NDArray) or such tuples again."""
-    hints = get_type_hints(record, include_extras=True).values()
-    fields = [named(hint) if hasattr(hint, "_fields") else _FIELDS[hint] for hint in hints]
+    """Return numba's type of a NamedTuple whose fields are numbers, `floats`, arrays (NDArray) or such tuples again."""
+    fields = [_field(hint) for hint in get_type_hints(record, include_extras=True).values()]
     return types.BaseTuple.from_types(fields, record)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from streams.bench import simulate as simulate_
 from streams.bench import transport
 from streams.bench.l0 import DURATION_S, MENU, NUMPY_REPETITIONS, REPETITIONS, bench_l0
 
@@ -71,6 +72,18 @@ def transport_(duration_s: float, repetitions: int, as_json: bool) -> None:
     _show(transport.bench_transport(duration_s, repetitions), _transport_lines, as_json)
 
 
+@command.command()
+@_repetitions_option("--repetitions", simulate_.REPETITIONS, "Times of which the median is taken.")
+@json_option
+def simulate(repetitions: int, as_json: bool) -> None:
+    """Time the simulation of decays on one core.
+
+    The beam of the nominal intensity, from its decays to primitives; numpy is timed on the kinematics of K+ -> pi+ pi0
+    alone.
+    """
+    _show(simulate_.bench_simulate(repetitions), _simulate_lines, as_json)
+
+
 def _show(figures: dict[str, Any], lines: Callable[[dict[str, Any]], Iterator[str]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures, indent=2))
@@ -94,6 +107,19 @@ def _transport_lines(f: dict[str, Any]) -> Iterator[str]:
         f"cores   {f['sender_cores_at_real_time']:.3f} to send and {f['receiver_cores_at_real_time']:.3f} to "
         "receive at the speed of the beam"
     )
+
+
+def _simulate_lines(f: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"spill   {MS * f['duration_s']:.1f} ms at {f['intensity_mhz']:g} MHz: {f['decays']:,} decays, "
+        f"{f['decays_seen']:,} of them seen"
+    )
+    yield (
+        f"time    {MS * f['seconds']:.0f} ms ({MS * f['seconds_min']:.0f} to {MS * f['seconds_max']:.0f}), "
+        f"median of {f['repetitions']}; {f['ns_per_decay']:.0f} ns per decay seen"
+    )
+    yield f"speed   {f['decays_per_s'] * 1e-6:.2f} M decays/s on one core, {f['realtime_factor']:.3f} x real time"
+    yield f"numpy   {f['numpy_ratio']:.2f} x the time, for the kinematics of as many K+ -> pi+ pi0 alone"
 
 
 def _lines(f: dict[str, Any]) -> Iterator[str]:

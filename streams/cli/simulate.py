@@ -14,12 +14,16 @@ import click
 from streams.catalogue import load_experiment
 from streams.cli.output import output_option
 from streams.cli.progress import progress
-from streams.simulate.settings import CLUSTER_NS, DUTY_FACTOR, SimulationSettings
+from streams.simulate.readout import load_readout
+from streams.simulate.settings import DUTY_FACTOR, SIGNAL, TRIGGERED, TRUTHS, SimulationSettings
 from streams.simulate.write import SpillSummary, write_spill
+from trigger.experiment import Experiment
 
 
 @click.command()
-@click.option("--experiment", "profile", default="na62", show_default=True, help="Profile, a name or a file.")
+@click.option(
+    "--experiment", "profile_name", default="na62", show_default=True, help="Profile, a name or a file."
+)
 @click.option(
     "--intensity", "intensity_mhz", type=float, help="Mean MHz of beam over the spill.  [default: nominal]"
 )
@@ -31,6 +35,12 @@ from streams.simulate.write import SpillSummary, write_spill
 )
 @click.option("--flat", is_flag=True, help="Constant intensity.")
 @click.option(
+    "--profile",
+    default="",
+    metavar="FILE",
+    help="Measured intensity against time: text (s, intensity), or a spill file.",
+)
+@click.option(
     "--duty-factor",
     type=float,
     default=DUTY_FACTOR,
@@ -38,50 +48,70 @@ from streams.simulate.write import SpillSummary, write_spill
     help="<I>^2/<I^2> of the plateau in 5 ms bins.",
 )
 @click.option(
+    "--signal",
+    "signals",
+    multiple=True,
+    metavar="MODE[:KEY=VALUE,...]",
+    help="A decay mode with its parameters, as K-pi-X:mass=0.2,br=1e-3.  [repeatable]",
+)
+@click.option("--list-modes", is_flag=True, is_eager=True, callback=_list_modes, help="Show all decay modes.")
+@click.option(
     "--accidentals", type=float, default=1.0, show_default=True, help="Scale of the accidental rates."
 )
-@click.option("--no-accidentals", is_flag=True, help="Primitives of decays only.")
+@click.option("--no-accidentals", is_flag=True, help="No hits of one detector alone.")
+@click.option("--halo", type=float, default=1.0, show_default=True, help="Scale of the halo muon rate.")
+@click.option("--no-halo", is_flag=True, help="No halo muons.")
 @click.option(
-    "--halo", type=float, default=0.0, show_default=True, help="Scale of the halo muon rate (1: 1 MHz)."
+    "--hit-menu",
+    default="na62-2018",
+    show_default=True,
+    metavar="MENU",
+    help="Menu around whose triggers hits are kept, a name or a file.",
 )
 @click.option(
-    "--cluster-ns",
-    type=float,
-    default=CLUSTER_NS,
-    show_default=True,
-    help="Join hits of a detector within this time; 0 is off.",
+    "--window",
+    "windows",
+    multiple=True,
+    metavar="NAME=BEGIN:END",
+    help="Readout window in ns about the trigger, as STRAW=-50:275.  [repeatable]",
+)
+@click.option("--no-hits", is_flag=True, help="Primitives only: no hits, records or truth.")
+@click.option(
+    "--truth",
+    type=click.Choice(TRUTHS),
+    help="Decays whose truth is kept.  [default: signal with --signal, else triggered]",
 )
 @click.option("--workers", type=click.IntRange(1), help="Threads.  [default: one per processor]")
 @output_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    profile: str,
+    profile_name: str,
     run: int,
     burst: int,
     no_accidentals: bool,
+    no_halo: bool,
+    hit_menu: str,
+    windows: tuple[str, ...],
+    no_hits: bool,
     workers: int | None,
     output: Path,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Simulate the L0 primitives of a spill.
+    """Simulate a spill: primitives, hits around the triggers of a menu, truth.
 
     A spill shorter than five sixths of the nominal one is a piece of its plateau.
     """
-    experiment = load_experiment(profile)
-    if options["intensity_mhz"] is None:
-        options["intensity_mhz"] = experiment.beam.nominal_intensity_mhz
-    if options["duration_s"] is None:
-        options["duration_s"] = experiment.spill.duration_s
-    if no_accidentals:
-        options["accidentals"] = 0.0
-    settings = SimulationSettings(**options)
+    experiment = load_experiment(profile_name)
+    settings = _settings(experiment, no_accidentals, no_halo, options)
+    readout = None if no_hits else load_readout(experiment, hit_menu, windows)
     began = time.monotonic()
     with progress("simulate") as bar:
         summary = write_spill(
             output,
             settings,
             experiment,
+            readout,
             run=run,
             burst=burst,
             workers=workers or os.cpu_count() or 1,
@@ -94,6 +124,19 @@ def command(
         click.echo(_sentence(output, summary, wall_s))
 
 
+def _settings(
+    experiment: Experiment, no_accidentals: bool, no_halo: bool, options: dict[str, Any]
+) -> SimulationSettings:
+    """Fill in what was not asked for."""
+    given = {name: value for name, value in options.items() if value is not None}
+    given.setdefault("intensity_mhz", experiment.beam.nominal_intensity_mhz)
+    given.setdefault("duration_s", experiment.spill.duration_s)
+    given.setdefault("truth", SIGNAL if given["signals"] else TRIGGERED)
+    for name, off in (("accidentals", no_accidentals), ("halo", no_halo)):
+        given[name] = 0.0 if off else given[name]
+    return SimulationSettings(**given)
+
+
 def _described(output: Path, summary: SpillSummary, wall_s: float) -> dict[str, Any]:
     return {
         "file": str(output),
@@ -102,6 +145,9 @@ def _described(output: Path, summary: SpillSummary, wall_s: float) -> dict[str, 
         "duration_s": summary.duration_s,
         "primitives": summary.primitives,
         "rates_mhz": {name: n / summary.duration_s / 1e6 for name, n in summary.primitives.items()},
+        "hits": summary.hits,
+        "records": summary.records,
+        "decays": summary.decays,
         "clipped": summary.clipped,
         "wall_s": wall_s,
     }

@@ -8,9 +8,9 @@ import numpy as np
 from numba import types
 
 from streams.simulate import chance
-from streams.simulate.stack import STACK, push
-from trigger.jit import kernel, named
-from trigger.particles import ctau_mm, mass_gev
+from streams.simulate.stack import push, set_count
+from trigger.jit import inline, kernel, named
+from trigger.particles import KAON, PION, ctau_mm, mass_gev
 
 
 class Beam(NamedTuple):
@@ -43,10 +43,10 @@ def decay_length(rng: Any, pdg: int, momentum_gev: float, longest_mm: float) -> 
     return -mean * np.log1p(chance.uniform(rng) * np.expm1(-longest_mm / mean))
 
 
-@kernel(types.void(types.uint64[::1], BEAM, types.int64, types.boolean, STACK))
+@inline
 def beam_particle(rng: Any, beam: Any, pdg: int, decays: bool, stack: Any) -> None:
     """Make the stack anew, with a beam particle in row 0: where it decays if it `decays`, else at the entrance."""
-    stack.n[0] = 0
+    set_count(stack, 0)
     p = beam.momentum_gev * (1.0 + beam.spread * chance.normal(rng))
     tx = beam.axis_slope + beam.divergence * chance.normal(rng)
     ty = beam.divergence * chance.normal(rng)
@@ -55,15 +55,16 @@ def beam_particle(rng: Any, beam: Any, pdg: int, decays: bool, stack: Any) -> No
     length = decay_length(rng, pdg, p, beam.end_mm - beam.entrance_mm) if decays else 0.0
     pz = p / np.sqrt(1.0 + tx * tx + ty * ty)
     energy = np.sqrt(p * p + mass_gev(pdg) ** 2)
-    push(
-        stack,
-        pdg,
-        -1,
-        pz * tx,
-        pz * ty,
-        pz,
-        energy,
-        x + tx * length,
-        y + ty * length,
-        beam.entrance_mm + length,
+    place = (x + tx * length, y + ty * length, beam.entrance_mm + length)
+    push(stack, pdg, -1, (pz * tx, pz * ty, pz, energy), place)
+
+
+def decays_per_particle(beam: Beam) -> tuple[float, float]:
+    """Decays of kaons and of pions between the entrance and the end, for each particle of the beam."""
+    length = beam.end_mm - beam.entrance_mm
+    fractions = {KAON: beam.kaon_fraction, PION: beam.pion_fraction}
+    kaons, pions = (
+        fraction * -np.expm1(-length * mass_gev(pdg) / (ctau_mm(pdg) * beam.momentum_gev))
+        for pdg, fraction in fractions.items()
     )
+    return float(kaons), float(pions)

@@ -97,7 +97,7 @@ class IntensityProfile:
 
 def flat_profile(mean_mhz: float, n_frames: int) -> IntensityProfile:
     """Return a beam of constant intensity."""
-    return IntensityProfile(n_frames, np.full(_n_cells(n_frames), mean_mhz), 0.0, 0.0)
+    return IntensityProfile(n_frames, np.full(_n_cells(n_frames), float(mean_mhz)), 0.0, 0.0)
 
 
 def spill_profile(

@@ -1,4 +1,4 @@
-"""What a simulated spill depends on: the same settings give the same primitives."""
+"""What a simulated spill depends on: the same settings give the same file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ MAX_DURATION_S: Final = 60.0
 """Longer than any slow extraction."""
 
 MAX_SCALE: Final = 100.0
-"""Largest multiple of the table's rates of accidentals and halo."""
-
-MAX_CLUSTER_NS: Final = 1000.0
-CLUSTER_NS: Final = 0.0
-"""Off. The experiment's detectors join hits up to 12.5 ns after the first. A response table cannot say what two
-particles fire together (two muons M2, two quadrants QX), so joining loses rate and does not make those."""
+"""Largest multiple of the profile's rates of accidentals and halo."""
 
 MIN_DUTY_FACTOR: Final = 0.5
 DUTY_FACTOR: Final = 0.90
 """Middle of the 0.87 to 0.92 seen in 5 ms bins on good plateaus."""
 
 MAX_SEED: Final = 2**63 - 1
+
+TRIGGERED, SIGNAL, FIDUCIAL = TRUTHS = ("triggered", "signal", "fiducial")
+"""Decays whose truth is kept: those that fired the L0 detectors around a trigger of the hit menu; with them all
+decays in the modes of `signals`; with them all in the fiducial volume."""
 
 
 class SimulationError(KtrigError):
@@ -39,9 +38,10 @@ class SimulationSettings:
     """A spill to simulate.
 
     intensity_mhz: mean intensity of the beam over the spill. duration_s: length of the spill, rounded up to
-    whole frames. flat: constant intensity. duty_factor: <I>^2/<I^2> of the plateau in 5 ms bins. accidentals,
-    halo: multiples of the table's rates, 0 is off. cluster_ns: hits of a detector up to this time after the
-    first are joined to one primitive, 0 is off.
+    whole frames. flat: constant intensity. profile: a file with a measured intensity
+    against time, '' for none. duty_factor: <I>^2/<I^2> of the plateau in 5 ms bins. accidentals,
+    halo: multiples of the profile's rates, 0 is off. signals: decay modes as `--signal` takes them. truth: one of
+    TRUTHS.
 
     Raises SimulationError for a value out of range.
     """
@@ -50,10 +50,12 @@ class SimulationSettings:
     duration_s: float
     seed: int
     flat: bool = False
+    profile: str = ""
     duty_factor: float = DUTY_FACTOR
     accidentals: float = 1.0
-    halo: float = 0.0
-    cluster_ns: float = CLUSTER_NS
+    halo: float = 1.0
+    signals: tuple[str, ...] = ()
+    truth: str = TRIGGERED
 
     def __post_init__(self) -> None:
         _above_zero("intensity", self.intensity_mhz, MAX_INTENSITY_MHZ, "MHz")
@@ -61,7 +63,10 @@ class SimulationSettings:
         _within("duty factor", self.duty_factor, MIN_DUTY_FACTOR, 1.0)
         _within("accidentals", self.accidentals, 0.0, MAX_SCALE)
         _within("halo", self.halo, 0.0, MAX_SCALE)
-        _within("cluster length in ns", self.cluster_ns, 0.0, MAX_CLUSTER_NS)
+        if self.flat and self.profile:
+            raise SimulationError(f"profile {self.profile!r} cannot be flat; leave out --flat or --profile")
+        if self.truth not in TRUTHS:
+            raise SimulationError(f"truth is {self.truth!r}; give one of {', '.join(TRUTHS)}")
         if not 0 <= self.seed <= MAX_SEED:
             raise SimulationError(f"seed is {self.seed}; give a whole number from 0 to 2^63 - 1")
 

@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_type_hints
 
-import numpy as np
-from numpy.typing import NDArray
-
 from streams.simulate.settings import SimulationError
-from trigger.jit import Matrix
 
 Record = TypeVar("Record")
 
-_ARRAYS = {
-    NDArray[np.float64]: (np.float64, 1), NDArray[np.int64]: (np.int64, 1), NDArray[np.int32]: (np.int32, 1),
-    Matrix: (np.float64, 2),
-}  # fmt: skip
-
 
 def read_table(record: type[Record], given: object, place: str) -> Record:
-    """Make a NamedTuple of a TOML table with its fields: numbers, arrays, or tables for nested tuples.
+    """Make a NamedTuple of a TOML table with its fields: numbers, lists of numbers (`jit.floats`), or tables for nested tuples.
 
     place: file and table, for errors. Raises SimulationError for a field that is missing, unknown or of another type.
     """
@@ -43,11 +34,9 @@ def _value(hint: Any, given: Any, place: str) -> Any:
                 f"{place} is {given!r}; it must be {'a whole' if hint is int else 'a'} number"
             )
         return hint(given)
-    dtype, dimensions = _ARRAYS[hint]
-    try:
-        array = np.ascontiguousarray(given, dtype)
-    except (TypeError, ValueError):
-        array = np.zeros((0,) * (dimensions + 1))
-    if array.ndim != dimensions:
-        raise SimulationError(f"{place} is {given!r}; it must be {'rows of ' * (dimensions - 1)}numbers")
-    return array
+    n = hint.__metadata__[0]
+    if not (
+        isinstance(given, list) and len(given) == n and all(type(value) in (int, float) for value in given)
+    ):
+        raise SimulationError(f"{place} is {given!r}; it must be a list of {n} numbers")
+    return tuple(map(float, given))
