@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,9 +21,6 @@ import zmq
 from replay_cases import Played, play, request, zmq_context
 from zmq.utils.garbage import GarbageCollectorThread
 
-from streams.catalogue import load_experiment
-from streams.simulate.settings import SimulationSettings
-from streams.simulate.write import write_spill
 from streams.wire import receiver, sender
 
 LIMIT_S = 5.0
@@ -114,13 +112,37 @@ def _signals_as_they_were() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+def simulate(path: Path, *arguments: str) -> Path:
+    """Make a spill with `ktrig simulate`, in a process of its own: with compiled kernels, whatever these tests run with."""
+    call = [sys.executable, "-c", "from streams.cli.main import main; main()", "simulate", "-o", str(path)]
+    subprocess.run([*call, *arguments], check=True, env={**os.environ, "NUMBA_DISABLE_JIT": "0"})
+    return path
+
+
 @pytest.fixture(scope="session")
 def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated spill of 20 ms at 50 MHz: four blocks, all lines of the menu fire."""
+    """A simulated spill of 20 ms at 50 MHz, primitives only: four blocks, all lines of the menu fire."""
     path = tmp_path_factory.mktemp("spill") / "spill.h5"
-    settings = SimulationSettings(intensity_mhz=50.0, duration_s=0.02, seed=1)
-    write_spill(path, settings, load_experiment("na62"), run=8764, burst=500)
-    return path
+    options = (
+        "--intensity",
+        "50",
+        "--duration",
+        "0.02",
+        "--run",
+        "8764",
+        "--burst",
+        "500",
+        "--no-hits",
+        "--no-halo",
+    )
+    return simulate(path, *options)
+
+
+@pytest.fixture(scope="session")
+def full_spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated spill of 20 ms at 100 MHz with hits, records, and the truth of all decays in the fiducial volume."""
+    path = tmp_path_factory.mktemp("spill") / "full.h5"
+    return simulate(path, "--intensity", "100", "--duration", "0.02", "--seed", "2", "--truth", "fiducial")
 
 
 @pytest.fixture(scope="session")

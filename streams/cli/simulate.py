@@ -54,7 +54,6 @@ from trigger.experiment import Experiment
     metavar="MODE[:KEY=VALUE,...]",
     help="A decay mode with its parameters, as K-pi-X:mass=0.2,br=1e-3.  [repeatable]",
 )
-@click.option("--list-modes", is_flag=True, is_eager=True, callback=_list_modes, help="Show all decay modes.")
 @click.option(
     "--accidentals", type=float, default=1.0, show_default=True, help="Scale of the accidental rates."
 )

@@ -1,4 +1,4 @@
-"""One array of a detector in a spill file, read into buffers that are there already."""
+"""One array of a stream in a spill file, read into buffers that are there already."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Column:
     another kind.
     """
 
-    def __init__(self, group: h5py.Group, name: str, dtype: type[Any], source: str) -> None:
+    def __init__(self, group: h5py.Group, name: str, dtype: Any, source: str) -> None:
         self.place = f"{group.name}/{name}"
         self._source = source
         self._dtype = np.dtype(dtype)

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import h5py
 import numpy as np
 
 from streams import catalogue
-from streams.spill import layout
+from streams.spill import form, layout
 from streams.spill.bits import unnamed_bits, unnamed_text
 from streams.spill.column import member
 from streams.spill.layout import PRIMITIVES, SpillHeader
 from streams.spill.problem import FILE, Finding, Scope
 from trigger.activity import activity
 from trigger.experiment import CALIBRATION_BIT, Experiment
-from trigger.frames import FrameStream
+from trigger.frames import FrameStream, Offsets
 from trigger.menu import Menu
+from trigger.records import Records
 
 N_IDS: Final = 1 << 16
 """IDs that the 16 bits of a primitive can hold."""
@@ -62,7 +63,32 @@ class IdCounts:
         self.counts += here
 
 
+KNOWN_ATTRIBUTES: Final = {
+    "/": layout.ATTRIBUTES,
+    "/readout": layout.GROUP_ATTRIBUTES["readout"],
+    "/truth": layout.GROUP_ATTRIBUTES["truth"],
+    f"/truth/{layout.INTENSITY}": layout.GROUP_ATTRIBUTES[layout.INTENSITY],
+}
+
+
+class RecordBlock(NamedTuple):
+    """A block of records of a kind: offsets from 0; what the truth may point to: numbers of modes and of particles."""
+
+    kind: str
+    first_frame: int
+    offsets: Offsets
+    records: Records
+    n_modes: int
+    n_particles: int
+
+    def frame_of(self, index: int) -> int:
+        """The frame of a record."""
+        return self.first_frame + int(np.searchsorted(self.offsets, index, side="right")) - 1
+
+
 PATH: Final[Scope[[Path]]] = Scope("file")
+HIT_NAMES: Final[Scope[[Collection[str]]]] = Scope("spill")
+RECORDS: Final[Scope[[str, RecordBlock]]] = Scope("block")
 FOREIGN: Final[Scope[[h5py.Group, Collection[str]]]] = Scope("spill")
 SPILL: Final[Scope[[Spill]]] = Scope("spill")
 ARRAY: Final[Scope[[str, str, int | None]]] = Scope("detector")
@@ -80,11 +106,10 @@ def partial(path: Path) -> Iterator[Finding]:
 @FOREIGN.check("warning")
 def extras(group: h5py.Group, members: Collection[str]) -> Iterator[Finding]:
     """There is nothing that the format does not have: ktrig reads past it, and no checksum covers it."""
-    known = layout.ATTRIBUTES if group.name == "/" else ()
     arrays = [item for name in members if isinstance(item := member(group, name), h5py.Dataset)]
     for item in (group, *arrays):
         for name in item.attrs:
-            if name not in known:
+            if name not in KNOWN_ATTRIBUTES.get(item.name, ()):
                 yield item.name, f"has the attribute {name!r}, which is not of the format", "leave it out"
     for name in group:
         if name not in members:
@@ -142,6 +167,51 @@ def menu(spill: Spill) -> Iterator[Finding]:
             lines.setdefault(what, []).append(line.name)
     for what, names in lines.items():
         yield f"menu {menu.name}", f"{', '.join(names)}: {what}", "add the detector, or give another menu"
+
+
+@HIT_NAMES.check("warning")
+def hit_detectors(names: Collection[str]) -> Iterator[Finding]:
+    """Each detector with hits is one that an L1 algorithm reads."""
+    for name in names:
+        if name not in layout.HIT_DETECTORS:
+            what = f"has {name!r}, which no L1 algorithm reads; known are {', '.join(layout.HIT_DETECTORS)}"
+            yield f"/{layout.HITS}", what, "rename it, or leave it out"
+
+
+@RECORDS.check()
+def record_order(place: str, block: RecordBlock) -> Iterator[Finding]:
+    """Inside a frame no record is earlier than the one before it."""
+    times = block.records["time"].astype(np.int64)
+    falls = np.flatnonzero(times[1:] < times[:-1]) + 1
+    inner = np.setdiff1d(falls, block.offsets, assume_unique=False)
+    if inner.size:
+        yield f"{place} frame {block.frame_of(inner[0])}", "records are not sorted by time", form.REWRITE
+
+
+@RECORDS.check()
+def finite(place: str, block: RecordBlock) -> Iterator[Finding]:
+    """Each number of a record is finite."""
+    for name in block.records.dtype.names or ():
+        values = block.records[name]
+        if values.dtype.kind == "f":
+            bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            if bad.size:
+                yield f"{place} frame {block.frame_of(bad[0])}", f"{name} is not finite", form.REWRITE
+
+
+@RECORDS.check()
+def truth_links(place: str, block: RecordBlock) -> Iterator[Finding]:
+    """Each decay has a mode of the list, and particles that are there."""
+    if block.kind != "truth/decays":
+        return
+    decays = block.records
+    if (bad := np.flatnonzero(decays["mode"] >= block.n_modes)).size:
+        what = f"a decay has mode {decays['mode'][bad[0]]} of {block.n_modes}"
+        yield f"{place} frame {block.frame_of(bad[0])}", what, form.REWRITE
+    stops = decays["first_particle"] + decays["n_particles"]
+    if (bad := np.flatnonzero((decays["first_particle"] < 0) | (stops > block.n_particles))).size:
+        what = f"a decay has particles up to {stops[bad[0]]} of {block.n_particles}"
+        yield f"{place} frame {block.frame_of(bad[0])}", what, form.REWRITE
 
 
 @ARRAY.check("warning")

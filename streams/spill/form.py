@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.regular import not_regular
 from streams.spill import layout
@@ -23,9 +24,10 @@ GROUP: Final[Scope[[str, object]]] = Scope("spill")
 NAMES: Final[Scope[[Sequence[str]]]] = Scope("spill")
 ARRAY: Final[Scope[[str, object, np.dtype[Any]]]] = Scope("detector")
 LENGTHS: Final[Scope[[str, Mapping[str, int], SpillHeader]]] = Scope("detector")
+DESCRIPTION: Final[Scope[[str, Mapping[str, Any]]]] = Scope("spill")
 ENDS: Final[Scope[[str, tuple[int, int], int]]] = Scope("detector")
 OFFSETS: Final[Scope[[str, int, Offsets, int]]] = Scope("block")
-CHECKSUM: Final[Scope[[str, FrameStream, int]]] = Scope("block")
+CHECKSUM: Final[Scope[[str, int, Offsets, NDArray[Any], int]]] = Scope("block")
 STREAM: Final[Scope[[str, FrameStream]]] = Scope("block")
 
 # Who opens or reads a part makes all checks of its scope, with `Scope.problems`. The reader does so for a block only
@@ -95,6 +97,14 @@ def names(detectors: Sequence[str]) -> Iterator[Finding]:
             yield f"/{layout.PRIMITIVES}", f"has the name {name!r}", "rename that detector"
 
 
+@DESCRIPTION.check()
+def descriptions(place: str, attributes: Mapping[str, Any]) -> Iterator[Finding]:
+    """`/readout` and `/truth` say what they are: the hit menu and its windows, the decays kept and their modes."""
+    for name in layout.GROUP_ATTRIBUTES[place]:
+        if what := layout.description_problem(name, attributes.get(name)):
+            yield f"/{place} attribute {name}", what, REWRITE
+
+
 @ARRAY.check()
 def arrays(place: str, dataset: object, dtype: np.dtype[Any]) -> Iterator[Finding]:
     """Each array is there, of its type, uncompressed, and the file holds all of it: a length can be believed."""
@@ -140,11 +150,13 @@ def offsets(place: str, first_frame: int, offsets: Offsets, n_words: int) -> Ite
 
 
 @CHECKSUM.check()
-def checksum(place: str, stream: FrameStream, crc32: int) -> Iterator[Finding]:
-    """The words and offsets of each block are those that were written."""
-    found = layout.block_crc32(stream.words, stream.offsets)
+def checksum(
+    place: str, first_frame: int, offsets: Offsets, values: NDArray[Any], crc32: int
+) -> Iterator[Finding]:
+    """The words or records of each block, and its offsets, are those that were written."""
+    found = layout.block_crc32(values, offsets)
     if found != crc32:
-        frames = f"{place} frames {stream.first_frame} to {stream.stop_frame - 1}"
+        frames = f"{place} frames {first_frame} to {first_frame + len(offsets) - 2}"
         yield frames, f"the CRC-32 is {found:#010x}, not {crc32:#010x} as written", COPY
 
 

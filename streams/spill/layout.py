@@ -7,6 +7,10 @@ offsets  int64[n_frames + 1]  from 0 to the number of words
 words    uint32[n]            `(id16 << 16) | time16`, see `trigger.frames`
 crc32    uint32[n_blocks]     of each run of `block_frames` frames; the last run may be shorter
 
+What L1 and the monitors read is optional. `/hits/DETECTOR` has the form of a detector's primitives. `/beam`, `/clusters`,
+`/rings`, `/readout`, `/truth/decays` and `/truth/particles` have `records` of a kind of `trigger.records` in place of words.
+`/readout` and `/truth` say in their attributes what was read out, and which decays were simulated.
+
 Everything else in the file is written in the forms of HDF5 1.10 that carry checksums of their own, and text
 attributes have a fixed length for the same reason; so a flipped bit anywhere in what is read shows.
 """
@@ -20,9 +24,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trigger.errors import KtrigError
-from trigger.frames import BLOCK_FRAMES, Offsets, Words
+from trigger.frames import BLOCK_FRAMES, Offsets
+from trigger.records import KINDS
 
 FORMAT: Final = "ktrig-spill"
 VERSION: Final = 1
@@ -31,11 +37,36 @@ PRIMITIVES: Final = "primitives"
 OFFSETS: Final = "offsets"
 WORDS: Final = "words"
 CRC32: Final = "crc32"
-COLUMNS: Final[dict[str, type[Any]]] = {OFFSETS: np.int64, WORDS: np.uint32, CRC32: np.uint32}
+RECORDS: Final = "records"
+HITS: Final = "hits"
+TRUTH: Final = "truth"
+READOUT: Final = "readout"
+INTENSITY: Final = "intensity_mhz"
+"""Member of /truth: float32, intensity of the beam in cells of `cell_frames` frames."""
+
+COLUMNS: Final[dict[str, Any]] = {OFFSETS: np.int64, WORDS: np.uint32, CRC32: np.uint32}
+"""Arrays of a stream of words."""
+
+
+def record_columns(kind: str) -> dict[str, Any]:
+    """Return the arrays of a stream of records: name -> type."""
+    return {OFFSETS: np.int64, RECORDS: KINDS[kind], CRC32: np.uint32}
+
+
+HIT_DETECTORS: Final = ("KTAG", "CHOD", "NewCHOD", "LAV", "IRCSAC", "STRAW", "MUV3")
+"""Detectors whose hits L1 reads."""
+
+GROUP_ATTRIBUTES: Final = {
+    READOUT: ("menu", "menu_hash", "windows"),
+    TRUTH: ("kept", "modes"),
+    INTENSITY: ("cell_frames",),
+}
+"""Attributes of the optional parts. windows: JSON, detector -> [begin, end] in ns. modes: JSON, a list of objects."""
+
 
 WORDS_CHUNK: Final = 65_536
 """Words in a chunk, 256 KiB: about a block of a 10 MHz detector. A quarter of it reads 15% slower."""
-CHUNKS: Final = {OFFSETS: 8 * BLOCK_FRAMES, WORDS: WORDS_CHUNK, CRC32: 1024}
+CHUNKS: Final = {OFFSETS: 8 * BLOCK_FRAMES, WORDS: WORDS_CHUNK, RECORDS: 8192, CRC32: 1024, INTENSITY: 8192}
 """Elements in a chunk of each array."""
 
 _INT64_MAX: Final = 2**63 - 1
@@ -73,8 +104,8 @@ class SpillHeader:
 
     def to_attributes(self) -> dict[str, Any]:
         """Return the attributes as HDF5 values. Raises SpillError if one cannot be written."""
-        attributes: dict[str, Any] = {"format": _fixed(FORMAT), "version": np.int64(VERSION)}
-        attributes["experiment"] = _fixed(self.experiment)
+        attributes: dict[str, Any] = {"format": fixed(FORMAT), "version": np.int64(VERSION)}
+        attributes["experiment"] = fixed(self.experiment)
         for name in _INTEGERS:
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not 0 <= value <= _INT64_MAX:
@@ -85,7 +116,7 @@ class SpillHeader:
             provenance = json.dumps(self.provenance, sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as wrong:
             raise SpillError(f"provenance cannot be written as JSON: {wrong}") from None
-        attributes["provenance"] = _fixed(provenance)
+        attributes["provenance"] = fixed(provenance)
         for name, what in attribute_problems(attributes):
             raise SpillError(f"{name} {what}")
         return attributes
@@ -135,6 +166,29 @@ def _json_problem(text: str) -> str | None:
     return None if isinstance(value, dict) else "is JSON but not an object, {...}"
 
 
+def description_problem(name: str, value: Any) -> str | None:
+    """Say what is wrong with an attribute of /readout or /truth; None if it is right."""
+    text = attribute_text(value)
+    if not text:
+        return f"is {shown(value)}, but must be text"
+    try:
+        if name == "windows":
+            windows = json.loads(text)
+            if not all(isinstance(low, int | float) and low < high for low, high in windows.values()):
+                return "has a window whose begin is not before its end"
+        elif name == "modes":
+            for mode in json.loads(text):
+                if not all(isinstance(mode[key], kind) for key, kind in MODE.items()):
+                    return "has a mode without name, parent and numbers of decays"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"is {shown(text)}, which is not what it should be"
+    return None
+
+
+MODE: Final = {"name": str, "parent": str, "generated": int, "generated_fiducial": int}
+"""What each of the modes in the attributes of /truth has at least."""
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"it has {constant}")
 
@@ -146,7 +200,8 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _fixed(value: str) -> np.bytes_:
+def fixed(value: str) -> np.bytes_:
+    """Return text as an attribute of fixed length."""
     return np.bytes_(value.encode("utf-8", "replace"))
 
 
@@ -157,6 +212,6 @@ def attribute_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def block_crc32(words: Words, offsets: Offsets) -> int:
-    """CRC-32 of a block: of its words, continued over its offsets counted from 0 (int64)."""
-    return zlib.crc32(offsets.data, zlib.crc32(words.data))
+def block_crc32(values: NDArray[Any], offsets: Offsets) -> int:
+    """CRC-32 of a block: of the bytes of its words or records, continued over its offsets counted from 0 (int64)."""
+    return zlib.crc32(offsets.data, zlib.crc32(values.view(np.uint8).data))

@@ -11,8 +11,9 @@ import h5py
 
 from streams.spill import form, layout
 from streams.spill.column import Column, detector_names, hdf5_errors, open_group
-from streams.spill.detector import DetectorArrays
+from streams.spill.detector import StreamArrays
 from streams.spill.layout import SpillError, SpillHeader
+from streams.spill.optional import OptionalParts
 from streams.spill.problem import FILE, BadSpillError, refuse
 from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES, Block, FrameStream
@@ -43,7 +44,7 @@ class _Detector:
         self._source = source
         self._place = group.name
         columns = {name: Column(group, name, dtype, source) for name, dtype in layout.COLUMNS.items()}
-        self.arrays = DetectorArrays(self._place, columns, source)
+        self.arrays = StreamArrays(self._place, columns, source)
         refuse(source, self.arrays.length_problems(header))
         refuse(source, self.arrays.end_problems())
         self._crc32 = self.arrays.crc32.room(header.n_blocks)
@@ -70,7 +71,8 @@ class _Detector:
 
     def load(self, slot: int, first_frame: int, n_frames: int, check_crc: bool) -> FrameStream:
         """Read whole blocks of the checksum grid into the buffers `slot`; the offsets are counted from 0."""
-        stream = self.arrays.read(first_frame, n_frames, self._ring[slot])
+        offsets, words = self.arrays.read(first_frame, n_frames, self._ring[slot])
+        stream = FrameStream(first_frame, offsets, words)
         if check_crc:
             self._check_crc(stream)
         if not well_formed(stream.offsets, stream.words):
@@ -86,7 +88,10 @@ class _Detector:
             block = FrameStream(first_frame, offsets - offsets[0], words)
             crc32 = int(self._crc32[first_frame // self._block_frames])
             if layout.block_crc32(words, block.offsets) != crc32:
-                refuse(self._source, form.CHECKSUM.problems(self._place, block, crc32))
+                refuse(
+                    self._source,
+                    form.CHECKSUM.problems(self._place, first_frame, block.offsets, words, crc32),
+                )
 
 
 class SpillReader:
@@ -118,6 +123,8 @@ class SpillReader:
             attributes = dict(self._file.attrs)
         refuse(source, form.HEADER.problems(attributes))
         self.header = SpillHeader.from_attributes(attributes)
+        self.optional = OptionalParts(self._file, self.header, source)
+        """Hits, records and truth, as far as the file has them."""
         group = open_group(self._file, layout.PRIMITIVES, source)
         names = detector_names(group, source)
         self._detectors = {
@@ -133,7 +140,7 @@ class SpillReader:
     @property
     def primitives_per_detector(self) -> dict[str, int]:
         """Number of primitives of each detector."""
-        return {name: detector.arrays.words.length for name, detector in self._detectors.items()}
+        return {name: detector.arrays.values.length for name, detector in self._detectors.items()}
 
     def time_span(self, detector: str) -> tuple[int, int] | None:
         """Times of the first and last primitive in LSB since SOB, or None if there is none.
@@ -141,7 +148,7 @@ class SpillReader:
         Reads two blocks and some forty numbers, however long the spill is.
         """
         column = self._detectors[detector]
-        n = column.arrays.words.length
+        n = column.arrays.values.length
         if n == 0:
             return None
         stops = _Stops(column.arrays.offsets)

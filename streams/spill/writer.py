@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,16 +10,17 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5f, h5fd, h5g, h5p, h5s
+from h5py import h5f, h5fd, h5g, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from streams.spill import layout
 from streams.spill.column import hdf5_errors
+from streams.spill.extras import SpillExtras
 from streams.spill.layout import SpillError, SpillHeader
 from streams.spill.reader import open_file
 from streams.spill.sink import Sink
 from trigger import order
-from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, join
+from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, Offsets, join
 
 
 def _new_file(sink: Sink) -> h5py.File:
@@ -44,16 +45,17 @@ def _new_group(parent: h5py.Group, name: str) -> h5py.Group:
 class _Column:
     """An array in the file that grows at its end."""
 
-    def __init__(self, group: h5py.Group, name: str) -> None:
+    def __init__(self, group: h5py.Group, name: str, dtype: Any) -> None:
         dataset = group.create_dataset(
             name,
             shape=(0,),
             maxshape=(None,),
             chunks=(layout.CHUNKS[name],),
-            dtype=layout.COLUMNS[name],
+            dtype=dtype,
             track_times=False,
         )
         self._id = dataset.id
+        self._type = h5t.py_create(np.dtype(dtype))
         self.length = 0
 
     def append(self, values: NDArray[Any]) -> None:
@@ -63,23 +65,23 @@ class _Column:
         self._id.set_extent((self.length + n,))
         place = self._id.get_space()
         place.select_hyperslab((self.length,), (n,))
-        self._id.write(h5s.create_simple((n,)), place, np.ascontiguousarray(values))
+        self._id.write(h5s.create_simple((n,)), place, np.ascontiguousarray(values), self._type)
         self.length += n
 
 
-class _Detector:
-    """The three arrays of a detector."""
+class _Stream:
+    """The three arrays of a stream: offsets, words or records, checksums."""
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._offsets, self._words, self._crc32 = (_Column(group, name) for name in layout.COLUMNS)
+    def __init__(self, group: h5py.Group, columns: Mapping[str, Any]) -> None:
+        self._offsets, self._values, self._crc32 = (_Column(group, *column) for column in columns.items())
         self._checksums: list[int] = []
         self._offsets.append(np.zeros(1, np.int64))
 
-    def append(self, stream: FrameStream) -> None:
+    def append(self, offsets: Offsets, values: NDArray[Any]) -> None:
         """Add one block of the checksum grid."""
-        self._checksums.append(layout.block_crc32(stream.words, stream.offsets))
-        self._offsets.append(stream.offsets[1:] + self._words.length)
-        self._words.append(stream.words)
+        self._checksums.append(layout.block_crc32(values, offsets))
+        self._offsets.append(offsets[1:] + self._values.length)
+        self._values.append(values)
 
     def finish(self) -> None:
         self._crc32.append(np.array(self._checksums, np.uint32))
@@ -100,7 +102,8 @@ class SpillWriter:
     left. It replaces an older spill file of its name, but no other file: entering the context then raises
     SpillError. The same content gives the same bytes, however the caller cut it into blocks.
 
-    detectors: the detectors in the file, in this order. sob_unix_ns, provenance, block_frames: see
+    detectors: the detectors in the file, in this order. hits, records: what else each block will bring, see
+    `SpillExtras`; after the last block `describe` says what they are. sob_unix_ns, provenance, block_frames: see
     `SpillHeader`. Raises SpillError for a value that cannot be written.
     """
 
@@ -115,6 +118,8 @@ class SpillWriter:
         simulated: bool,
         provenance: dict[str, Any],
         detectors: Sequence[str],
+        hits: Sequence[str] = (),
+        records: Sequence[str] = (),
         block_frames: int = BLOCK_FRAMES,
     ) -> None:
         self.path = Path(path)
@@ -125,6 +130,8 @@ class SpillWriter:
             experiment, run, burst, sob_unix_ns, 0, simulated, provenance, block_frames
         )
         self._names = tuple(detectors)
+        self._hit_names, self._record_kinds = tuple(hits), tuple(records)
+        self._attributes: dict[str, dict[str, str | int]] = {}
         self._block_frames = block_frames
         self._next_frame = 0
         self._pending: list[Block] = []
@@ -159,11 +166,22 @@ class SpillWriter:
             raise self._cannot_write(wrong) from None
         self._file = _new_file(self._sink)
         group = _new_group(self._file, layout.PRIMITIVES)
-        self._detectors = {name: _Detector(_new_group(group, name)) for name in self._names}
+        self._detectors = {name: _Stream(_new_group(group, name), layout.COLUMNS) for name in self._names}
+        self._hits: dict[str, _Stream] = {}
+        if self._hit_names:
+            group = _new_group(self._file, layout.HITS)
+            self._hits = {name: _Stream(_new_group(group, name), layout.COLUMNS) for name in self._hit_names}
+        if any(kind.startswith(layout.TRUTH) for kind in self._record_kinds):
+            _new_group(self._file, layout.TRUTH)
+        self._records = {
+            kind: _Stream(_new_group(self._file, kind), layout.record_columns(kind))
+            for kind in self._record_kinds
+        }
         return self
 
-    def write(self, block: Block) -> None:
-        """Append a block, of any size; its arrays may be reused afterwards.
+    def write(self, block: Block, extras: SpillExtras | None = None) -> None:
+        """Append a block, of any size; its arrays may be reused afterwards. One with extras is a block of the
+        checksum grid, or the last.
 
         Raises SpillError if it does not follow the block before, has not exactly the file's detectors, has a
         stream that is not sorted or does not fit its frames, or if the file cannot be written.
@@ -171,6 +189,7 @@ class SpillWriter:
         if self._sink is None:
             raise SpillError(f"{self.path}: is not open for writing; use `with SpillWriter(...)`")
         self._check(block)
+        self._append_extras(block, extras or SpillExtras())
         self._next_frame = block.stop_frame
         first = block.first_frame
         while first < block.stop_frame:
@@ -181,6 +200,35 @@ class SpillWriter:
             if stop == grid_end:
                 self._commit()
             first = stop
+
+    def describe(self, place: str, **attributes: str | int) -> None:
+        """Set attributes of `readout` or `truth`, see `layout.GROUP_ATTRIBUTES`; written when the file is closed."""
+        self._attributes[place] = attributes
+
+    def add_intensity(self, cells_mhz: NDArray[np.float64], cell_frames: int) -> None:
+        """Write the intensity of the beam in cells of `cell_frames` frames."""
+        group = self._file[layout.TRUTH]
+        _Column(group, layout.INTENSITY, np.float32).append(cells_mhz.astype(np.float32))
+        group[layout.INTENSITY].attrs["cell_frames"] = np.int64(cell_frames)
+
+    def _append_extras(self, block: Block, extras: SpillExtras) -> None:
+        given = (*extras.hits, *extras.records)
+        if set(given) != {*self._hit_names, *self._record_kinds}:
+            wanted = ", ".join((*self._hit_names, *self._record_kinds)) or "none"
+            raise SpillError(f"{self.path}: frame {block.first_frame}: extras must be {wanted}")
+        if given and (block.first_frame % self._block_frames or block.n_frames > self._block_frames):
+            raise SpillError(
+                f"{self.path}: frame {block.first_frame}: a block with extras must be one of the checksum grid"
+            )
+        for name, stream in (*extras.hits.items(), *extras.records.items()):
+            if (stream.first_frame, stream.n_frames) != (block.first_frame, block.n_frames):
+                raise SpillError(
+                    f"{self.path}: frame {block.first_frame}, {name}: does not cover the block's frames"
+                )
+        for name, hits in extras.hits.items():
+            self._hits[name].append(hits.offsets, hits.words)
+        for kind, records in extras.records.items():
+            self._records[kind].append(records.offsets, records.records)
 
     def _check(self, block: Block) -> None:
         if block.first_frame != self._next_frame:
@@ -212,7 +260,8 @@ class SpillWriter:
             return
         for name, detector in self._detectors.items():
             pieces = [piece.streams[name] for piece in self._pending]
-            detector.append(pieces[0] if len(pieces) == 1 else join(pieces))
+            stream = pieces[0] if len(pieces) == 1 else join(pieces)
+            detector.append(stream.offsets, stream.words)
         self._pending = []
         self._raise_sink_error()
 
@@ -226,8 +275,13 @@ class SpillWriter:
 
     def _finish(self) -> None:
         self._commit()
-        for detector in self._detectors.values():
-            detector.finish()
+        for stream in (*self._detectors.values(), *self._hits.values(), *self._records.values()):
+            stream.finish()
+        for place, attributes in self._attributes.items():
+            for name, value in attributes.items():
+                self._file[place].attrs[name] = (
+                    layout.fixed(value) if isinstance(value, str) else np.int64(value)
+                )
         header = replace(self._header, n_frames=self._next_frame)
         for name, value in header.to_attributes().items():
             self._file.attrs[name] = value

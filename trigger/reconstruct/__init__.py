@@ -1,0 +1,1 @@
+"""From tracks and beam tracks to the quantities that searches look at."""
