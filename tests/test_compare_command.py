@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import simulate
 from replay_cases import LIMIT_S, random_streams, write
 
 from streams.cli.main import main
@@ -21,6 +22,14 @@ SHIPPED = Path(__file__).parents[1] / "trigger" / "menus" / "na62-2018.toml"
 A = "na62-2018"
 
 Ktrig = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 ms at 400 MHz: decays pile up, so that menus differ in many ways."""
+    path = tmp_path_factory.mktemp("busy") / "spill.h5"
+    options = ("--intensity", "400", "--duration", "0.02", "--run", "8764", "--burst", "500", "--no-hits")
+    return simulate(path, *options)
 
 
 @pytest.fixture

@@ -155,20 +155,20 @@ def test_a_replay_stopped_before_its_first_block_accounts_for_the_whole_spill(sp
 
 
 def test_losses_open_no_ledger_and_do_not_depend_on_the_engine(spill: Path) -> None:
-    report = replay_inline(request(spill, explain=True, line="PNN"), Watcher())
+    report = replay_inline(request(spill, explain=True, line="MinBias"), Watcher())
     assert report["ledger_closed"]
     for line in report["lines"]:
         lost, gained = sum(line["lost"].values()), sum(line["gained"].values())
         fired = line["before"] + line["lost_same_tick"]
         assert line["ideal"] - line["same_slot"] - lost + gained == fired > 0
     assert {case["kind"] for case in report["cases"]} >= {"same_slot"}
-    again = replay_inline(request(spill, explain=True, line="PNN", block_frames=100), Watcher())
+    again = replay_inline(request(spill, explain=True, line="MinBias", block_frames=100), Watcher())
     assert physics(again) == physics(report)
 
 
 @pytest.mark.needs_jit
 def test_losses_travel(spill: Path) -> None:
-    wanted = request(spill, explain=True, line="PNN")
+    wanted = request(spill, explain=True, line="MinBias")
     assert physics(replay_processes(wanted, Watcher())) == physics(replay_inline(wanted, Watcher()))
 
 
@@ -263,7 +263,7 @@ def test_first_cases_say_of_which_spill_they_are(spill: Path, unequal: Path) -> 
 
 
 def test_tables_of_losses_and_of_dispatch_fit_80_columns_uncut(spill: Path) -> None:
-    plain = request(spill, explain=True, line="PNN")
+    plain = request(spill, explain=True, line="MinBias")
     settings = DispatchSettings(dead_time_ticks=400, latency_ticks=100, choke=((0.005, 0.007),))
     report = replay_inline(
         replace(plain, menu=plain.menu.model_copy(update={"dispatch": settings})), Watcher()
