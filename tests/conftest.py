@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import zmq
 from replay_cases import Played, play, request, zmq_context
+from simulated import simulate
 from zmq.utils.garbage import GarbageCollectorThread
 
 from streams.wire import receiver, sender
@@ -110,13 +110,6 @@ def _signals_as_they_were() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def simulate(path: Path, *arguments: str) -> Path:
-    """Make a spill with `ktrig simulate`, in a process of its own: with compiled kernels, whatever these tests run with."""
-    call = [sys.executable, "-c", "from streams.cli.main import main; main()", "simulate", "-o", str(path)]
-    subprocess.run([*call, *arguments], check=True, env={**os.environ, "NUMBA_DISABLE_JIT": "0"})
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import simulate
+from simulated import simulate
 from replay_cases import LIMIT_S, random_streams, write
 
 from streams.cli.main import main

@@ -168,6 +168,12 @@ def test_the_second_tube_of_a_pad_is_not_a_second_pad() -> None:
     assert names_of(MUV3, identity) == {"M1", "MO1", "MT1", "MTO1"}
 
 
+def test_tiles_of_two_quadrants_are_two_tiles_whatever_their_ids() -> None:
+    """352, a second tube, and 402, a first one, differ by 50 as two tubes of one tile do."""
+    ((_, identity),) = make(NEWCHOD, [(10, 352), (10, 402)])
+    assert {"H2", "Q2"} <= names_of(NEWCHOD, identity)
+
+
 def test_hits_of_two_decays_within_the_window_are_one_primitive() -> None:
     window = round(APPARATUS.l0_cluster_ns[MUV3] / LSB_NS)
     assert len(make(MUV3, [(10, 0), (10 + window, 143)])) == 1

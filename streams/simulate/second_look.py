@@ -49,6 +49,9 @@ LATEST_NS, EARLIEST_NS = 230.0, 15.0
 ANSWER_NS: Final = 15.0
 """A decay that fired so near to a trigger has its truth kept: the windows of L0 and the resolutions."""
 
+SPARE: Final = 4096
+"""Records of a kind beyond the expected number for which there is room, to begin with: it grows when it is not enough."""
+
 ROOM: Final = 12
 """Hits of a detector for each record of a kind, to begin with."""
 
@@ -126,7 +129,7 @@ class SecondLook:
         looked = np.diff(near.attention, axis=1).sum()
         share = 1.0 if keep else min(looked / (frames.n * LSB_PER_FRAME), 1.0)
         moments = frames.rates.sum() * LSB_PER_FRAME * share + len(ticks) * frames.mhz.max() * PER_TICK_MHZ
-        room = int(moments) + 4096
+        room = int(moments) + SPARE
         while True:
             scratch = simulation.scratch(frames)
             found = new_found(N_L0, N_L1, ROOM * room, room)

@@ -40,7 +40,7 @@ def second_pass(world: Any, scratch: Any, frames: Any, near: Any, keep: int, sig
     attention, answers, n_found = near.attention, near.answers, found.n
     l0, l0_n, l1, l1_n = found.l0, found.l0_n, found.l1, found.l1_n
     first, last = apparatus.fiducial_mm[0], apparatus.fiducial_mm[1]
-    before_l0, before_l1 = np.zeros(len(l0_n), np.int64), np.zeros(len(l1_n), np.int64)
+    before_l0, before_l1 = l0_n.copy(), l1_n.copy()
     for k in range(len(frames.rates)):
         frame = frames.start + k
         origin = (frame - frames.first) * LSB_PER_FRAME

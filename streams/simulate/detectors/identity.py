@@ -44,16 +44,19 @@ def chod_fires(members: Any, n: int) -> int:
     return 1 if vertical & horizontal else 0
 
 
-@kernel("int64(int64[::1], int64, int64)")
-def tubes(members: Any, i: int, second: int) -> int:
-    """Return 2 if a hit's pad has both tubes among the members before it, 1 if it is the pad's first hit, else 0.
+@kernel("int64(int64, int64, int64)")
+def pad_of(identity: int, period: int, second: int) -> int:
+    """Return the ID of a pad's first tube; that of its second is larger by `second`, and pads repeat with `period`."""
+    return identity // period * period + identity % period % second
 
-    A pad's hits are those of IDs that are equal, or differ by `second`.
-    """
-    same, other = False, False
+
+@kernel("int64(int64[::1], int64, int64, int64)")
+def tubes(members: Any, i: int, period: int, second: int) -> int:
+    """Return 1 for a pad's first hit among the members, 2 for the first of its other tube, 0 for later ones."""
+    pad, same, other = pad_of(members[i], period, second), False, False
     for j in range(i):
         same |= members[j] == members[i]
-        other |= abs(members[j] - members[i]) == second
+        other |= members[j] != members[i] and pad_of(members[j], period, second) == pad
     if same:
         return 0
     return 2 if other else 1
@@ -73,7 +76,7 @@ def muv3_id(members: Any, n: int, bits: Any) -> int:
     """ID from the pads of a cluster. bits: int64[7], masks of MUV3_NAMES."""
     pads, outer, tight, tight_outer, quadrants = 0, 0, 0, 0, 0
     for i in range(n):
-        seen, pad = tubes(members, i, MUV3_SECOND), members[i] % MUV3_SECOND
+        seen, pad = tubes(members, i, 2 * MUV3_SECOND, MUV3_SECOND), members[i] % MUV3_SECOND
         is_outer = pad < OUTER
         if seen == 1:
             pads += 1
@@ -97,7 +100,11 @@ def newchod_id(members: Any, n: int, bits: Any) -> int:
     """ID from the tiles of a cluster. bits: int64[13], masks of NEWCHOD_NAMES. QEn: tiles in quadrant n only."""
     tiles, outer, tight, tight_outer, quadrants = 0, 0, 0, 0, 0
     for i in range(n):
-        seen, quadrant, tile = tubes(members, i, SECOND), members[i] // QUADRANT - 1, members[i] % SECOND
+        seen, quadrant, tile = (
+            tubes(members, i, QUADRANT, SECOND),
+            members[i] // QUADRANT - 1,
+            members[i] % SECOND,
+        )
         is_outer = tile not in INNER_TILES
         if seen == 1:
             tiles += 1
