@@ -133,7 +133,7 @@ def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def full_spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated spill of 20 ms at 100 MHz with hits, records, and the truth of all decays in the fiducial volume."""
+    """A simulated spill of 20 ms at 100 MHz with hits, records, and all decays in the fiducial volume."""
     path = tmp_path_factory.mktemp("spill") / "full.h5"
     return simulate(path, "--intensity", "100", "--duration", "0.02", "--seed", "2", "--truth", "fiducial")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated import simulate
 from replay_cases import LIMIT_S, random_streams, write
+from simulated import simulate
 
 from streams.cli.main import main
 from streams.compare import make_comparison, play

@@ -17,6 +17,7 @@ from streams.spill import layout
 from streams.spill.problem import checks
 from streams.spill.reader import SpillReader
 from trigger.clock import LSB_NS
+from trigger.records import KINDS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,6 +59,13 @@ def test_the_attributes_and_arrays_of_the_spill_file_are_those_of_the_code() -> 
     assert sorted(names) == sorted(layout.ATTRIBUTES)
     kinds = {name: (np.dtype(kind).name, str(layout.CHUNKS[name])) for name, kind in layout.COLUMNS.items()}
     assert {row[0]: (row[1], row[3]) for row in table("array")} == kinds
+
+
+def test_the_records_of_the_spill_file_are_those_of_the_code() -> None:
+    documented = {row[0].strip("/"): set(re.findall(r"[a-z_]+", " ".join(row[2:]))) for row in table("group")}
+    assert list(documented) == list(KINDS)
+    for kind, dtype in KINDS.items():
+        assert set(dtype.names or ()) - {"time"} <= documented[kind], kind
 
 
 def test_the_code_in_the_document_of_the_spill_file_reads_one(

@@ -1,7 +1,7 @@
 """Simulated spills through the L0 processor: detectors, lines and their composition, against the experiment's toy.
 
-The toy is that behind the 2018 menu: kaon and pion decays one by one, an ideal trigger, no accidentals, no halo. To be like it
-a spill has 15 MHz of beam, a fiftieth of the nominal one, so that two decays hardly meet.
+The toy is that behind the 2018 menu: kaon and pion decays one by one, an ideal trigger, no accidentals, no halo.
+To be like it a spill has 15 MHz of beam, a fiftieth of the nominal one, so that two decays hardly meet.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def test_a_detector_has_the_rate_of_the_toy_within_20_percent(
 
 
 def test_the_random_veto_leaves_fewer_events_exponentially_with_intensity() -> None:
-    """PNN and Non-mu per MHz of beam fall like exp(-R dt): MUV3 at 13.3 MHz for 750 MHz of beam, a window of 2 x 6.24 ns.
+    """PNN and Non-mu per MHz of beam fall like exp(-R dt): MUV3 at 13.3 MHz for 750 MHz of beam, a window of 2 x
+    6.24 ns.
 
     Clustered primitives move a little, and others add to PNN: the slope is that of MUV3 within a third.
     """

@@ -22,7 +22,8 @@ SEED = np.uint64(5)
 def naive_moments(frame: int, rate: float, pulse: Pulse) -> list[tuple[float, int, int]]:
     """[(time, source, seed)]."""
     rng = np.array([chance.seed_of(SEED, MOMENTS, np.uint64(frame))], np.uint64)
-    moments, time = [], 0.0
+    moments: list[tuple[float, int, int]] = []
+    time = 0.0
     while True:
         time += chance.exponential(rng) * (1 / (rate * (1 + pulse.amplitude)))
         if time >= LSB_PER_FRAME:

@@ -1,7 +1,7 @@
 """Widths of missing and invariant masses, against those that NA62 publishes or that its resolutions give.
 
-Widths are core widths: half the distance of the 15.9% and 84.1% quantiles. Tolerances are the issue's; the statistical
-error of a width is 1/sqrt(n), well below them.
+Widths are core widths: half the distance of the 15.9% and 84.1% quantiles. Tolerances are the issue's; the
+statistical error of a width is 1/sqrt(n), well below them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from decay_sample import make
+from numpy.typing import NDArray
 
 from trigger.particles import (
     M_ELECTRON_GEV,
@@ -34,9 +35,15 @@ def width(values: Floats) -> float:
 
 
 def missing(
-    mode: str, *, mass: float = M_PION_GEV, parent: int = 321, wrong: bool = False, most: float = 35.0, least: float = 15.0,
+    mode: str,
+    *,
+    mass: float = M_PION_GEV,
+    parent: int = 321,
+    wrong: bool = False,
+    most: float = 35.0,
+    least: float = 15.0,
     seed: int = 1,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """m2_miss of the decays whose track, taken to have `mass`, is measured within the momenta, in GeV/c."""
     sample, _ = make(
         N, f"{mode}:br=1" if ":" not in mode else f"{mode},br=1", parent=parent, seed=seed, wrong=wrong
@@ -47,7 +54,7 @@ def missing(
     return m2_miss_gev2(sample.beam_p, parent_gev, track, mass)[(p > least) & (p < most)]
 
 
-def inside(values: Floats, region: tuple[float, float]) -> Floats:
+def inside(values: Floats, region: tuple[float, float]) -> NDArray[np.bool_]:
     return (values > region[0]) & (values < region[1])
 
 
@@ -96,7 +103,8 @@ def test_the_mass_of_x_in_k_to_pi_x_has_its_width(mass_mev: int, sigma_mev: floa
     ("lepton", "mass", "least", "most", "mass_mev", "sigma_mev"),
     [
         *(("e", M_ELECTRON_GEV, 5.0, 30.0, m, s) for m, s in ((200, 3.4), (300, 1.8), (400, 0.8))),
-        *(("mu", M_MUON_GEV, 5.0, 70.0, m, s) for m, s in ((200, 2.5), (250, 1.7), (300, 1.15), (350, 0.64), (380, 0.27))),
+        *(("mu", M_MUON_GEV, 5.0, 70.0, m, s) for m, s in ((200, 2.5), (250, 1.7), (300, 1.15))),
+        *(("mu", M_MUON_GEV, 5.0, 70.0, m, s) for m, s in ((350, 0.64), (380, 0.27))),
     ],
 )  # fmt: skip
 def test_the_mass_of_a_heavy_neutrino_has_its_width(

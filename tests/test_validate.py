@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from spill_cases import (
+    DECAYS,
     GRID,
     N_FRAMES,
     RICH,
@@ -16,11 +18,14 @@ from spill_cases import (
     attribute,
     both,
     element,
+    group_attribute,
     length,
+    record,
     with_checksums,
     without,
     without_attribute,
     write,
+    write_full,
 )
 
 from streams.catalogue import load_experiment, load_menu
@@ -29,6 +34,7 @@ from streams.spill.content import Given
 from streams.spill.problem import BadSpillError, Finding, Scope, checks
 from streams.spill.reader import SpillReader
 from streams.spill.validate import NOTHING_GIVEN, validate
+from trigger.records import KINDS
 
 
 def problems(path: Path, given: Given = NOTHING_GIVEN) -> list[tuple[str, str]]:
@@ -100,7 +106,7 @@ BREAKAGES: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     ),
     "a member too many": (
         both(
-            lambda file: file.create_group("hits"),
+            lambda file: file.create_group("notes"),
             lambda file: file[RICH].create_dataset("times", data=1),
         ),
         [("extras", "/"), ("extras", f"/{RICH}")],
@@ -155,12 +161,74 @@ def test_each_way_of_breaking_a_file_is_named_with_its_place_and_nothing_else_is
     assert problems(path) == expected
 
 
+BREAKAGES_OF_EXTRAS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
+    "a hit detector that no algorithm reads": (
+        lambda file: file.move("hits/KTAG", "hits/KTAC"),
+        [("hit_detectors", "/hits")],
+    ),
+    "hits without offsets": (without("hits/KTAG/offsets"), [("arrays", "/hits/KTAG/offsets")]),
+    "a flipped bit in a hit": (
+        lambda file: file["hits/KTAG/words"].__setitem__(3, 0x4000_0015),
+        [("checksum", "/hits/KTAG frames 0 to 7")],
+    ),
+    "a flipped bit in a record": (
+        lambda file: file["beam/records"].__setitem__(3, np.zeros((), KINDS["beam"])),
+        [("checksum", "/beam frames 0 to 7")],
+    ),
+    "records of another type": (
+        both(without("beam/records"), lambda file: file.create_dataset("beam/records", data=np.zeros(32))),
+        [("arrays", "/beam/records")],
+    ),
+    "records out of order": (record("clusters", 5, "time", 5), [("record_order", "/clusters frame 2")]),
+    "a record that is not a number": (record("rings", 4, "radius_mm", np.nan), [("finite", "/rings frame 2")]),
+    "a decay of no mode": (record(DECAYS, 3, "mode", 1), [("truth_links", f"/{DECAYS} frame 3")]),
+    "a decay with particles that are not there": (
+        record(DECAYS, 15, "n_particles", 3),
+        [("truth_links", f"/{DECAYS} frame 15")],
+    ),
+    "a readout that does not say its menu": (
+        group_attribute("readout", "menu", None),
+        [("descriptions", "/readout attribute menu")],
+    ),
+    "windows that end before they begin": (
+        group_attribute("readout", "windows", '{"KTAG": [25, -25]}'),
+        [("descriptions", "/readout attribute windows")],
+    ),
+    "a truth without the number of its decays": (
+        group_attribute("truth", "modes", '[{"name": "K-mu-nu", "parent": "K+"}]'),
+        [
+            ("descriptions", "/truth attribute modes"),
+            ("truth_links", f"/{DECAYS} frame 0"),
+            ("truth_links", f"/{DECAYS} frame 8"),
+        ],
+    ),
+    "an attribute too many in the readout": (
+        group_attribute("readout", "author", "me"),
+        [("extras", "/readout")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BREAKAGES_OF_EXTRAS)
+def test_each_way_of_breaking_hits_and_records_is_named_with_its_place_and_nothing_else_is(
+    tmp_path: Path, broken: str
+) -> None:
+    change, expected = BREAKAGES_OF_EXTRAS[broken]
+    path = write_full(tmp_path / "broken.h5")
+    assert problems(path) == []
+    with h5py.File(path, "r+") as file:
+        change(file)
+    assert problems(path) == expected
+
+
 ELSEWHERE = {"readable", "partial", "menu"}
 """Checks that files of another kind or name fail; they have tests of their own below."""
 
 
 def test_each_check_has_a_file_that_fails_it() -> None:
-    failed = {name for _change, expected in BREAKAGES.values() for name, _place in expected}
+    failed = {
+        name for _change, expected in (BREAKAGES | BREAKAGES_OF_EXTRAS).values() for name, _place in expected
+    }
     assert failed | ELSEWHERE == {check.name for check in checks()}
 
 

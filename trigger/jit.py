@@ -109,16 +109,15 @@ def _field(hint: Any) -> Any:
     if hasattr(hint, "_fields"):
         return named(hint)
     if get_origin(hint) is Annotated and isinstance(hint.__metadata__[0], int):
-        return types.UniTuple(types.float64, hint.__metadata__[0])
+        return types.UniTuple(types.float64, hint.__metadata__[0])  # type: ignore[no-untyped-call]
     return _FIELDS[hint]
 
 
-def floats(n: int) -> Any:
-    """Return the type of a field of a NamedTuple that is a tuple of `n` floats: a kernel pays for arrays in tuples."""
-    return Annotated[tuple[float, ...], n]
-
-
 def named(record: type[Any]) -> Any:
-    """Return numba's type of a NamedTuple whose fields are numbers, `floats`, arrays (NDArray) or such tuples again."""
+    """Return numba's type of a NamedTuple.
+
+    Its fields are numbers, arrays (NDArray, Matrix), `Annotated[tuple[float, ...], n]` for n numbers, or such tuples.
+    A kernel pays for each array in a tuple that it takes apart, not for numbers.
+    """
     fields = [_field(hint) for hint in get_type_hints(record, include_extras=True).values()]
     return types.BaseTuple.from_types(fields, record)  # type: ignore[no-untyped-call]

@@ -29,8 +29,8 @@ NS: Final = 1e9
 def bench_simulate(repetitions: int = REPETITIONS, seed: int = SEED) -> dict[str, Any]:
     """Time the first pass over four blocks at the experiment's nominal intensity, halo and accidentals included.
 
-    A decay counts if it made a hit in some L0 detector. numpy is timed on as many K+ -> pi+ pi0, pi0 -> gamma gamma, their
-    kinematics and crossings of six planes only: no detector, no time, no primitive.
+    A decay counts if it made a hit in some L0 detector. numpy is timed on as many K+ -> pi+ pi0, pi0 -> gamma
+    gamma, their kinematics and crossings of six planes only: no detector, no time, no primitive.
     """
     experiment = load_experiment(EXPERIMENT)
     simulation = SpillSimulation(
@@ -42,7 +42,7 @@ def bench_simulate(repetitions: int = REPETITIONS, seed: int = SEED) -> dict[str
         pieces[:] = [simulation.first(index) for index in range(simulation.n_blocks)]
 
     simulate()
-    made = sum(piece.made for piece in pieces)
+    made = np.sum([piece.made for piece in pieces], axis=0)
     decays, seen = int(made[:, 0].sum()), int(made[:, 2].sum())
     rng = np.random.default_rng(seed)
     ours, baseline = time_in_turn([simulate, lambda: numpy_decays(rng, seen)], repetitions)

@@ -78,8 +78,8 @@ def transport_(duration_s: float, repetitions: int, as_json: bool) -> None:
 def simulate(repetitions: int, as_json: bool) -> None:
     """Time the simulation of decays on one core.
 
-    The beam of the nominal intensity, from its decays to primitives; numpy is timed on the kinematics of K+ -> pi+ pi0
-    alone.
+    The beam of the nominal intensity, from its decays to primitives; numpy is timed on the kinematics of K+ -> pi+
+    pi0 alone.
     """
     _show(simulate_.bench_simulate(repetitions), _simulate_lines, as_json)
 

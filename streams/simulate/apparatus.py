@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from streams.simulate.beam import Beam
 from streams.simulate.detectors.background import Background
@@ -21,14 +21,14 @@ from streams.simulate.detectors.straw import Straw
 from streams.simulate.detectors.track import Magnet
 from streams.simulate.settings import SimulationError
 from streams.simulate.tables import read_table
-from trigger.jit import floats, named
+from trigger.jit import named
 
 
 class Apparatus(NamedTuple):
     """All parts; each is defined in the file that simulates it.
 
-    fiducial_mm: first and last z of the volume in which decays are counted. l0_cluster_ns: how long after the first hit
-    others join its primitive, for each L0 detector in the order of its inputs.
+    fiducial_mm: first and last z of the volume in which decays are counted. l0_cluster_ns: how long after the
+    first hit others join its primitive, for each L0 detector in the order of its inputs.
     """
 
     beam: Beam
@@ -44,8 +44,8 @@ class Apparatus(NamedTuple):
     ktag: Ktag
     gtk: Gtk
     straw: Straw
-    fiducial_mm: floats(2)  # type: ignore[valid-type]
-    l0_cluster_ns: floats(6)  # type: ignore[valid-type]
+    fiducial_mm: Annotated[tuple[float, ...], 2]
+    l0_cluster_ns: Annotated[tuple[float, ...], 6]
 
 
 APPARATUS: Final = named(Apparatus)

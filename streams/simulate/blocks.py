@@ -75,7 +75,7 @@ def _triggered(
     simulation: SpillSimulation, readout: Readout, pieces: Iterable[Piece]
 ) -> Iterator[tuple[Piece, Readout, Triggers]]:
     """Yield each piece when all triggers are known whose windows can reach into it."""
-    feed = TriggerFeed(readout.menu, simulation.experiment, simulation.detectors)
+    feed = TriggerFeed(readout.menu, simulation.experiment)
     waiting: deque[Piece] = deque()
     for piece in pieces:
         feed.take(piece.block)

@@ -20,6 +20,7 @@ from streams.simulate.found import BEAMS, FOUND, PASSING
 from streams.simulate.happening import SCRATCH, WORLD
 from streams.simulate.moments import modulation
 from streams.simulate.near import FRAMES, NEAR, covers
+from streams.simulate.stack import VECTOR
 from trigger.clock import LSB_PER_TICK, LSB_S, TICKS_PER_FRAME
 from trigger.jit import kernel
 from trigger.particles import KAON, PION, PROTON
@@ -31,16 +32,14 @@ PER_TICK_MHZ: Final = 1e6 * LSB_S * LSB_PER_TICK
 """Beam particles in a tick at 1 MHz."""
 
 
-@kernel(
-    types.boolean(WORLD, SCRATCH, FRAMES, NEAR, types.UniTuple(types.float64, 3), types.int64[::1], FOUND)
-)
+@kernel(types.boolean(WORLD, SCRATCH, FRAMES, NEAR, VECTOR, types.int64[::1], FOUND))
 def bystanders(
     world: Any, scratch: Any, frames: Any, near: Any, survivors: Any, ticks: Any, found: Any
 ) -> bool:
     """Let the beam pass in the given ticks: int64[n], counted from the block's first frame.
 
-    survivors: kaons, pions and protons that do not decay, for each particle of the beam. Returns False when there is no
-    room.
+    survivors: kaons, pions and protons that do not decay, for each particle of the beam. Returns False when there
+    is no room.
     """
     rng, stack, apparatus, state = scratch.rng, scratch.stack, world.apparatus, np.zeros(1, np.uint64)
     l1, l1_n, before, n_found, mhz = found.l1, found.l1_n, found.l1_n.copy(), found.n, frames.mhz
@@ -82,8 +81,8 @@ def bystanders(
 
 @kernel(types.void(WORLD, types.int64[::1], types.int64[::1], types.uint16[:, ::1]))
 def count_hits(world: Any, times: Any, particles: Any, counts: Any) -> None:
-    """Draw the hits of each GTK station for triggers at `times` (int64[n], LSB since SOB), given the beam particles in
-    their windows (int64[n]); counts: uint16[n, STATIONS], overwritten."""
+    """Draw the hits of each GTK station for triggers at `times` (int64[n], LSB since SOB), given the beam
+    particles in their windows (int64[n]); counts: uint16[n, STATIONS], overwritten."""
     rng = np.zeros(1, np.uint64)
     for i in range(len(times)):
         rng[0] = chance.seed_of(np.uint64(world.seed), STATION_HITS, np.uint64(times[i]))

@@ -24,8 +24,8 @@ TO_UNIT: Final = 2.0**-53
 LAYERS: Final = 128
 LAYER_MASK: Final = np.uint64(LAYERS - 1)
 EDGE: Final = 3.442619855899
-"""Where the tail of the ziggurat begins, and with it the area of a layer: J. A. Doornik, An improved ziggurat method to
-generate normal random samples (2005)."""
+"""Where the tail of the ziggurat begins, and with it the area of a layer: J. A. Doornik, An improved ziggurat
+method to generate normal random samples (2005)."""
 AREA: Final = 9.91256303526217e-3
 
 

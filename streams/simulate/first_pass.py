@@ -20,8 +20,8 @@ from trigger.jit import kernel
 def first_pass(world: Any, scratch: Any, frames: Any, hits: Any, counts: Any, made: Any) -> bool:
     """Append the hits of the L0 detectors in a block, and of its neighbouring frames: what is seen may begin there.
 
-    Times are in LSB since the block began. made: int64[n_modes, 3], raised by the decays of the block's own frames: all,
-    those in the fiducial volume, and those that some detector saw. Returns False when there is no room.
+    Times are in LSB since the block began. made: int64[n_modes, 3], raised by the decays of the block's own
+    frames: all, those in the fiducial volume, and those that some detector saw. Returns False when there is no room.
     """
     rng, stack, clusters, tables = scratch.rng, scratch.stack, scratch.clusters, world.tables
     times, sources, seeds = scratch.moments.time, scratch.moments.source, scratch.moments.seed

@@ -41,7 +41,7 @@ class Found(NamedTuple):
 
 _HITS, _N, _TIMES = types.int64[:, ::1], types.int64[::1], types.int64[::1]
 
-FOUND: Final = types.NamedTuple(
+FOUND: Final = types.NamedTuple(  # type: ignore[no-untyped-call]
     [
         _HITS,
         _N,

@@ -43,7 +43,7 @@ class World(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a worker writes into over and over: the random state, the particles and LKr clusters of a decay, moments."""
+    """What a worker writes into over and over: random state, particles and LKr clusters of a decay, moments."""
 
     rng: NDArray[np.uint64]
     stack: Matrix

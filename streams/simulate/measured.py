@@ -62,7 +62,7 @@ def _of_spill(path: Path, experiment: Experiment) -> tuple[Floats, Floats]:
                 np.add.at(counts, frames, np.diff(block.streams[name].offsets))
     if not counts.any():
         raise SimulationError(f"{path}: has no primitives of {' or '.join(names)}; give a spill with beam")
-    return (np.arange(len(counts)) + 0.5) * per_bin * FRAME_S, counts
+    return np.asarray((np.arange(len(counts)) + 0.5) * per_bin * FRAME_S, np.float64), counts
 
 
 def _of_text(path: Path) -> tuple[Floats, Floats]:

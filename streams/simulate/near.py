@@ -25,7 +25,8 @@ class Near(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """The frames of a block (`first`, `n`) and the intensity of those from `start` on: the block's and its neighbours'.
+    """The frames of a block (`first`, `n`) and the intensity of those from `start` on: the block's and its
+    neighbours'.
 
     mhz: float64[n], of beam. rates: float64[n], moments per LSB.
     """
@@ -37,7 +38,7 @@ class Frames(NamedTuple):
     rates: NDArray[np.float64]
 
 
-NEAR: Final = types.NamedUniTuple(types.int64[:, ::1], 3, Near)
+NEAR: Final = types.NamedUniTuple(types.int64[:, ::1], 3, Near)  # type: ignore[no-untyped-call]
 FRAMES: Final = named(Frames)
 
 

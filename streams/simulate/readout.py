@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streams.catalogue import load_menu
 from streams.simulate.apparatus import load_windows
+from streams.simulate.detectors.hit import L0_NAMES
 from streams.simulate.settings import SimulationError
 from streams.simulate.windows import Intervals, Windows, intervals, lsb_of, parse_windows
 from trigger.experiment import Experiment
@@ -54,8 +55,9 @@ def load_readout(experiment: Experiment, menu: str, windows: Iterable[str] = ())
 class TriggerFeed:
     """The L0 processor with the hit menu, fed with the blocks of a spill; keeps the last triggers."""
 
-    def __init__(self, menu: Menu, experiment: Experiment, detectors: Mapping[str, object]) -> None:
-        self._processor = L0Processor(compile_registers(menu, experiment, detectors), experiment.inputs)
+    def __init__(self, menu: Menu, experiment: Experiment) -> None:
+        registers = compile_registers(menu, experiment, L0_NAMES)
+        self._processor = L0Processor(registers, experiment.inputs)
         self._kept = _none()
         self.settled = 0
         """Frames whose triggers are all known."""

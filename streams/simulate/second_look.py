@@ -50,7 +50,7 @@ ANSWER_NS: Final = 15.0
 """A decay that fired so near to a trigger has its truth kept: the windows of L0 and the resolutions."""
 
 SPARE: Final = 4096
-"""Records of a kind beyond the expected number for which there is room, to begin with: it grows when it is not enough."""
+"""Records of a kind beyond the expected number for which there is room, to begin with."""
 
 ROOM: Final = 12
 """Hits of a detector for each record of a kind, to begin with."""

@@ -72,11 +72,11 @@ def second_pass(world: Any, scratch: Any, frames: Any, near: Any, keep: int, sig
             wanted = mode >= 0 and (
                 (keep == KEEP_SIGNAL and signal[mode]) or (keep == KEEP_FIDUCIAL and first <= z < last)
             )
-            if own and mode >= 0 and (wanted or (fired != 0 and covers(answers, at))):
-                if not keep_truth(stack, np.int64(time), origin, mode, fired, wrong, found):
-                    return False
+            wanted = own and mode >= 0 and (wanted or (fired != 0 and covers(answers, at)))
+            if wanted and not keep_truth(stack, int(time), origin, mode, fired, wrong, found):
+                return False
             if close:
-                if source == KAONS or source == PIONS:
+                if source in (KAONS, PIONS):
                     if n_found[BEAMS] >= len(found.beam) or n_found[PASSING] >= len(found.passing):
                         return False
                     gtk_track(

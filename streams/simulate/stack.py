@@ -1,8 +1,9 @@
 """The particles of one decay: filled by the decay, followed by the transport, read by the detectors.
 
-A stack is float64[MAX_PARTICLES + 1, N_COLUMNS], a particle a row. Row 0 is the beam particle; no detector sees it after
-the GTK. A halo muon is in row 1, its row 0 is empty. What has decayed stays on the stack with its END_Z; products name
-their mother's row. It is one array, and not a tuple of several, because a kernel pays for each array that it passes on.
+A stack is float64[MAX_PARTICLES + 1, N_COLUMNS], a particle a row. Row 0 is the beam particle; no detector sees it
+after the GTK. A halo muon is in row 1, its row 0 is empty. What has decayed stays on the stack with its END_Z;
+products name their mother's row. It is one array, and not a tuple of several, because a kernel pays for each array
+that it passes on.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ N_COLUMNS: Final = 16
 STACK: Final = types.float64[:, ::1]
 """numba's type of a stack, for signatures."""
 
-VECTOR: Final = types.UniTuple(types.float64, 3)
-FOUR: Final = types.UniTuple(types.float64, 4)
+VECTOR: Final = types.UniTuple(types.float64, 3)  # type: ignore[no-untyped-call]
+FOUR: Final = types.UniTuple(types.float64, 4)  # type: ignore[no-untyped-call]
 """numba's types of (x, y, z) and of (px, py, pz, E)."""
 
 

@@ -11,7 +11,8 @@ Record = TypeVar("Record")
 
 
 def read_table(record: type[Record], given: object, place: str) -> Record:
-    """Make a NamedTuple of a TOML table with its fields: numbers, lists of numbers (`jit.floats`), or tables for nested tuples.
+    """Make a NamedTuple of a TOML table with its fields: numbers, lists of n numbers, or tables for
+    nested tuples.
 
     place: file and table, for errors. Raises SimulationError for a field that is missing, unknown or of another type.
     """

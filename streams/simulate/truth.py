@@ -15,7 +15,8 @@ from trigger.jit import kernel
 def keep_truth(stack: Any, time: int, origin: int, mode: int, fired: int, wrong: bool, found: Any) -> bool:
     """Append a decay and its products; False when there is no room.
 
-    time: LSB since its frame began, which is `origin` since the block began. fired: bit i for L0 detector i. wrong: its beam track is another's.
+    time: LSB since its frame began, which is `origin` since the block began. fired: bit i for L0 detector i.
+    wrong: its beam track is another's.
     """
     d, first, n = found.n[DECAYS], found.n[PARTICLES], count(stack) - 1
     if d >= len(found.decays) or first + n > len(found.particles):

@@ -72,7 +72,7 @@ KNOWN_ATTRIBUTES: Final = {
 
 
 class RecordBlock(NamedTuple):
-    """A block of records of a kind: offsets from 0; what the truth may point to: numbers of modes and of particles."""
+    """A block of records of a kind: offsets from 0, and how many modes and particles the truth may point to."""
 
     kind: str
     first_frame: int

@@ -1,4 +1,4 @@
-"""What a spill file holds beside primitives, block by block: hits, and records of beam, clusters, rings, readout, truth."""
+"""What a spill file holds beside primitives, block by block: hits and records."""
 
 from __future__ import annotations
 

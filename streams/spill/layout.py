@@ -7,9 +7,10 @@ offsets  int64[n_frames + 1]  from 0 to the number of words
 words    uint32[n]            `(id16 << 16) | time16`, see `trigger.frames`
 crc32    uint32[n_blocks]     of each run of `block_frames` frames; the last run may be shorter
 
-What L1 and the monitors read is optional. `/hits/DETECTOR` has the form of a detector's primitives. `/beam`, `/clusters`,
-`/rings`, `/readout`, `/truth/decays` and `/truth/particles` have `records` of a kind of `trigger.records` in place of words.
-`/readout` and `/truth` say in their attributes what was read out, and which decays were simulated.
+What L1 and the monitors read is optional. `/hits/DETECTOR` has the form of a detector's primitives. `/beam`,
+`/clusters`, `/rings`, `/readout`, `/truth/decays` and `/truth/particles` have `records` of a kind of
+`trigger.records` in place of words. `/readout` and `/truth` say in their attributes what was read out, and which
+decays were simulated.
 
 Everything else in the file is written in the forms of HDF5 1.10 that carry checksums of their own, and text
 attributes have a fixed length for the same reason; so a flipped bit anywhere in what is read shows.

@@ -1,4 +1,4 @@
-"""The optional parts of a spill file: hits, records of beam, clusters, rings and readout, and the truth of a simulation."""
+"""The optional parts of a spill file: hits, records, and the truth of a simulation."""
 
 from __future__ import annotations
 

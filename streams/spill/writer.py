@@ -21,6 +21,7 @@ from streams.spill.reader import open_file
 from streams.spill.sink import Sink
 from trigger import order
 from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, Offsets, join
+from trigger.records import RecordStream
 
 
 def _new_file(sink: Sink) -> h5py.File:
@@ -220,7 +221,8 @@ class SpillWriter:
             raise SpillError(
                 f"{self.path}: frame {block.first_frame}: a block with extras must be one of the checksum grid"
             )
-        for name, stream in (*extras.hits.items(), *extras.records.items()):
+        streams: dict[str, FrameStream | RecordStream] = {**extras.hits, **extras.records}
+        for name, stream in streams.items():
             if (stream.first_frame, stream.n_frames) != (block.first_frame, block.n_frames):
                 raise SpillError(
                     f"{self.path}: frame {block.first_frame}, {name}: does not cover the block's frames"

@@ -1,7 +1,8 @@
 """The resolution of the STRAW spectrometer, for tracks that are not reconstructed from hits.
 
-sigma(p)/p = 0.30% (+) 0.005% p and an angle of 0.58 mrad/p (+) 17 urad in each projection, p in GeV/c: with the GTK's 0.2% and
-16 urad this gives the published widths of missing masses (sigma(m2_miss) of K+ -> pi+ pi0: 1.0e-3 GeV^2).
+sigma(p)/p = 0.30% (+) 0.005% p and an angle of 0.58 mrad/p (+) 17 urad in each projection, p in GeV/c: with the
+GTK's 0.2% and 16 urad this gives the published widths of missing masses (sigma(m2_miss) of K+ -> pi+ pi0: 1.0e-3
+GeV^2).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def exotic_decay(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: f
     if to == TO_PAIR and pdg_of(stack, row) == EXOTIC:
         m2 = tables[mode, MASS2]
         two_body(rng, stack, row, p, mass, place, DARK_PHOTON, m2, DARK_PHOTON, m2)
-    elif to == TO_EE or to == TO_PAIR:
+    elif to in (TO_EE, TO_PAIR):
         two_body(rng, stack, row, p, mass, place, -ELECTRON, M_ELECTRON_GEV, ELECTRON, M_ELECTRON_GEV)
     elif to == TO_MUMU:
         two_body(rng, stack, row, p, mass, place, -MUON, M_MUON_GEV, MUON, M_MUON_GEV)
@@ -103,14 +103,12 @@ def exotic_decay(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: f
 
 @inline
 def decay(rng: Any, tables: Any, stack: Any) -> int:
-    """Let the K+ or pi+ in row 0 of the stack decay where it is, then all its products that do so before they are seen.
+    """Let the K+ or pi+ in row 0 of the stack decay where it is, then all its products that do so before they are
+    seen.
 
     Returns the number of the mode of row 0. If a pi0 among the products decays as a signal, it returns that mode.
     """
-    if pdg_of(stack, 0) == KAON:
-        mode = draw_mode(rng, tables, KAON_MODES)
-    else:
-        mode = draw_mode(rng, tables, PION_MODES)
+    mode = draw_mode(rng, tables, KAON_MODES if pdg_of(stack, 0) == KAON else PION_MODES)
     decay_by(rng, tables, stack, 0, mode, mass_gev(pdg_of(stack, 0)))
     i, exotic = 1, mode
     while i < count(stack):

@@ -73,8 +73,8 @@ class Mode:
     """A decay mode. name: what `--signal` calls it. parent, products: names in PARENTS and PRODUCTS.
 
     branching_ratio: of the parent. shape, parameters: see `shapes`. mass_gev: of each X. to: what X decays to, a name
-    in EXOTIC_DECAYS, after ctau_mm. mass2_gev: of the two particles that X decays to with `ApAp`. signal: asked for by
-    name.
+    in EXOTIC_DECAYS, after ctau_mm. mass2_gev: of the two particles that X decays to with `ApAp`. signal: asked
+    for by name.
     """
 
     name: str

@@ -98,7 +98,7 @@ def pair_cosine(rng: Any, shape: int, beta: float) -> float:
     while True:
         cosine, draw = 2.0 * chance.uniform(rng) - 1.0, chance.uniform(rng)
         along = beta * beta * cosine * cosine
-        if shape == LEPTONS or shape == NEUTRINOS:
+        if shape in (LEPTONS, NEUTRINOS):
             if draw < 1.0 - along:
                 return cosine
         elif shape == DALITZ:

@@ -29,7 +29,8 @@ from trigger.particles import M_PION_GEV
 
 @kernel("float64(float64[:, ::1], int64, float64, float64, float64)")
 def slopes_weight(tables: Any, mode: int, mass: float, e1: float, e2: float) -> float:
-    """K -> 3 pi: 1 + g u + h u^2 + k v^2 with u = (s3 - s0) / m_pi^2, v = (s1 - s2) / m_pi^2, the third pion the odd one.
+    """K -> 3 pi: 1 + g u + h u^2 + k v^2 with u = (s3 - s0) / m_pi^2, v = (s1 - s2) / m_pi^2, the third pion the
+    odd one.
 
     parameters: g, h, k.
     """
@@ -49,7 +50,8 @@ def slopes_weight(tables: Any, mode: int, mass: float, e1: float, e2: float) -> 
 
 @kernel("float64(float64[:, ::1], int64, float64, float64, float64)")
 def semileptonic_weight(tables: Any, mode: int, mass: float, e1: float, e2: float) -> float:
-    """K -> pi l nu, products in this order: A f+^2 + B f+ f- + C f-^2 (Chounet, Gaillard, Gaillard, Phys. Rep. 4, 199).
+    """K -> pi l nu, products in this order: A f+^2 + B f+ f- + C f-^2 (Chounet, Gaillard, Gaillard, Phys. Rep. 4,
+    199).
 
     parameters: lambda', lambda'' of f+ = 1 + lambda' t / m_pi^2 + lambda'' (t / m_pi^2)^2 / 2, and lambda0 of
     f0 = 1 + lambda0 t / m_pi^2, with the mass of the charged pion.
@@ -119,7 +121,8 @@ def photons_weight(c: float, z: float, r2: float) -> float:
     """K -> pi gamma gamma at O(p^4): z^2 |A|^2 lambda^{1/2} (Ecker, Pich, de Rafael, Nucl. Phys. B303, 665).
 
     A z = (r^2 - 1 - z) F(z / r^2) + (1 - r^2 - z) F(z) + c z with F(x) = 1 - 4/x arcsin^2(sqrt(x) / 2), continued
-    above x = 4. z = (m_gg / m_K)^2, r = m_pi / m_K. c: of order 1. The pole term is left out: it is a tenth of it at most.
+    above x = 4. z = (m_gg / m_K)^2, r = m_pi / m_K. c: of order 1. The pole term is left out: it is a tenth of it
+    at most.
     """
     x = z / r2
     if x <= 4.0:
@@ -140,7 +143,8 @@ def pair_weight(shape: int, tables: Any, mode: int, mass: float, q2: float) -> f
 
     NEUTRINOS: K -> pi nu nu, lambda^{3/2} f+^2; parameters: lambda', lambda''. LEPTONS: K -> pi l l, lambda^{3/2}
     (1 - 4 m^2/q2)^{1/2} (1 + 2 m^2/q2) (a + b z)^2; parameters: a, b; the pion loop term is left out. PHOTONS: see
-    `photons_weight`. DALITZ: pi0 -> gamma e e, without the 1/q2, in which q2 is drawn; parameters: the form factor's slope.
+    `photons_weight`. DALITZ: pi0 -> gamma e e, without the 1/q2, in which q2 is drawn; parameters: the form
+    factor's slope.
     """
     single, lepton = tables[mode, MASS], tables[mode, MASS + 1]
     z, r2 = q2 / (mass * mass), (single / mass) ** 2

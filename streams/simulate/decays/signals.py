@@ -46,8 +46,8 @@ LONGEST_MM: Final = 1e12
 def parse_signal(text: str, known: Mapping[str, Mode]) -> Mode:
     """Read `NAME[:key=value,...]`; `known` are the modes of the Standard Model.
 
-    Keys: br (branching ratio of the parent), and for modes with a new particle mass (GeV), to, ctau (mm), for K-pi-S also
-    mass2. Raises SimulationError that says what is wrong, and what to write.
+    Keys: br (branching ratio of the parent), and for modes with a new particle mass (GeV), to, ctau (mm), for
+    K-pi-S also mass2. Raises SimulationError that says what is wrong, and what to write.
     """
     name, _, rest = text.partition(":")
     modes = {mode.name: mode for mode in (*known.values(), *EXOTIC_MODES)}

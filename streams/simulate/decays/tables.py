@@ -9,7 +9,7 @@ from numba import types
 from numpy.typing import NDArray
 
 TWO, THREE, PAIR, FOUR_LEPTONS = range(4)
-"""How a mode's products are made: in two, in three with a shape, as one particle and a pair, by two virtual photons."""
+"""How a mode's products are made: in two, in three, as one particle and a pair, by two virtual photons."""
 
 PHASE_SPACE, SLOPES, SEMILEPTONIC, BREMSSTRAHLUNG = range(4)
 """Shapes of decays in three."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numba import types
@@ -16,7 +16,7 @@ from streams.simulate.detectors.muv3 import OUTER
 from streams.simulate.detectors.muv3 import SECOND as MUV3_SECOND
 from streams.simulate.detectors.newchod import QUADRANT, SECOND, TILES, two_tubes
 from streams.simulate.stack import STACK, push, set_count
-from trigger.jit import floats, kernel, named
+from trigger.jit import kernel, named
 from trigger.particles import M_MUON_GEV, MUON
 
 
@@ -34,7 +34,7 @@ class Background(NamedTuple):
     halo_slope: float
     halo_gev: float
     halo_least_gev: float
-    accidental_mhz: floats(N_L0)  # type: ignore[valid-type]
+    accidental_mhz: Annotated[tuple[float, ...], N_L0]
     muv3_inner: float
     muv3_tight: float
     newchod_tight: float

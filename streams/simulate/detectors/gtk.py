@@ -20,8 +20,8 @@ STATIONS: Final = 3
 class Gtk(NamedTuple):
     """Resolutions: of the momentum relative to it, of slopes, position, time. efficiency: of a station.
 
-    wrong_at_0, wrong_per_mhz: probability that the matching gives a decay the track of another particle, which grows with
-    the intensity. window_ns: in which the hits of a trigger are counted.
+    wrong_at_0, wrong_per_mhz: probability that the matching gives a decay the track of another particle, which
+    grows with the intensity. window_ns: in which the hits of a trigger are counted.
     """
 
     momentum: float

@@ -1,7 +1,7 @@
 """Hits: one int64, `(time << 16) | id`, time in LSB since the frame (later the block) began; it may be negative.
 
-hits: int64[n_detectors, capacity]; counts: int64[n_detectors], which go on beyond the capacity when there is no room, so
-that who looks at them knows.
+hits: int64[n_detectors, capacity]; counts: int64[n_detectors], which go on beyond the capacity when there is no
+room, so that who looks at them knows.
 """
 
 from __future__ import annotations
@@ -55,10 +55,7 @@ def total(counts: Any) -> int:
 @kernel(types.boolean(HITS, COUNTS))
 def overflows(hits: Any, counts: Any) -> bool:
     """Say whether hits were left out for want of room."""
-    for n in counts:
-        if n > hits.shape[1]:
-            return True
-    return False
+    return counts.max() > hits.shape[1]
 
 
 @kernel(types.void(HITS, COUNTS, COUNTS, types.int64))

@@ -34,7 +34,7 @@ INNER_TILES: Final = (1, 5)
 
 @kernel("int64(int64[::1], int64)")
 def chod_fires(members: Any, n: int) -> int:
-    """1 if a vertical and a horizontal slab of one quadrant are hit, else 0. members: int64[MOST_HITS], IDs; n of them."""
+    """1 if both planes of a quadrant are hit, else 0. members: int64[MOST_HITS], IDs, of which n count."""
     vertical, horizontal = 0, 0
     for i in range(n):
         if members[i] < HORIZONTAL:
@@ -46,7 +46,7 @@ def chod_fires(members: Any, n: int) -> int:
 
 @kernel("int64(int64, int64, int64)")
 def pad_of(identity: int, period: int, second: int) -> int:
-    """Return the ID of a pad's first tube; that of its second is larger by `second`, and pads repeat with `period`."""
+    """Return the ID of a pad's first tube: its second one is `second` more, and pads repeat with `period`."""
     return identity // period * period + identity % period % second
 
 

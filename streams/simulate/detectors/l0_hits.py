@@ -21,8 +21,8 @@ from trigger.particles import charge
 def l0_hits(rng: Any, apparatus: Any, stack: Any, clusters: Any, time: float, hits: Any, counts: Any) -> None:
     """Append the hits of all particles on the stack but row 0, after `transport`, at `time` LSB of the frame.
 
-    clusters: see `lkr`; those of this decay afterwards. Who misses a detector is found here, because a call costs more
-    than that: half of the decays are muons in the beam pipe.
+    clusters: see `lkr`; those of this decay afterwards. Who misses a detector is found here, because a call costs
+    more than that: half of the decays are muons in the beam pipe.
     """
     magnet_mm = apparatus.magnet.z_mm
     lav, muv3, newchod, chod, rich = (

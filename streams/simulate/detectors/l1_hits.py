@@ -57,7 +57,7 @@ def l1_hits(rng: Any, apparatus: Any, stack: Any, time: float, hits: Any, counts
     )
 )
 def cluster_records(rng: Any, lkr: Any, clusters: Any, records: Any, times: Any, n: int, origin: int) -> int:
-    """Write the LKr clusters of a decay as records from `n` on, and their times: origin + time in LSB; return the next n."""
+    """Write the LKr clusters of a decay as records from `n` on, and their times in LSB; return the next n."""
     for i in range(int(clusters[MAX_CLUSTERS, 0])):
         if n >= len(records):
             return n + 1

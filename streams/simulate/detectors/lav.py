@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numba import types
@@ -12,7 +12,7 @@ from streams.simulate.detectors.hit import COUNTS, HITS, TRAILING, add_hit
 from streams.simulate.detectors.track import r2_at, x_at, y_at
 from streams.simulate.stack import END_Z, ENERGY, STACK, Z, pdg_of
 from trigger.clock import LSB_NS
-from trigger.jit import floats, kernel, named
+from trigger.jit import kernel, named
 from trigger.particles import MUON
 
 N_STATIONS: Final = 12
@@ -23,15 +23,15 @@ LAST: Final = N_STATIONS - 1
 """LAV12, the station that sends L0 primitives."""
 
 
-Stations = floats(N_STATIONS)
+Stations = Annotated[tuple[float, ...], N_STATIONS]
 
 
 class Lav(NamedTuple):
     """Front, inner and outer radius of each station; blocks in a ring; the response of its lead glass.
 
     hits_per_gev: blocks beyond the first two that see a shower, per GeV and at most `most_hits`. inefficiency: of
-    a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a block from which it passes the
-    high threshold too. width_ns: between the edges of a hit. muon_gev: what a muon's light is worth.
+    a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a block from which it
+    passes the high threshold too. width_ns: between the edges of a hit. muon_gev: what a muon's light is worth.
     """
 
     z_mm: Stations
@@ -55,8 +55,8 @@ LAV_PARTS: Final = named(Lav)
 def leaves_the_middle(
     inner_mm: float, first_mm: float, last_mm: float, magnet_mm: float, stack: Any, row: int
 ) -> bool:
-    """Say whether a particle can hit a station: it flies on straight lines, so one that is inside of the smallest ring where
-    these begin and end is so everywhere."""
+    """Say whether a particle can hit a station: it flies on straight lines, so one that is inside of the smallest
+    ring where these begin and end is so everywhere."""
     begin = max(stack[row, Z], first_mm)
     least = inner_mm * inner_mm
     return (

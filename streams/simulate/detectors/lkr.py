@@ -30,9 +30,9 @@ class Lkr(NamedTuple):
     """Octagon with a hole, and what is behind it.
 
     behind_mm: where charged particles other than muons end at the latest. muon_gev: momentum with which muons go
-    on. mip_gev: what a muon leaves, and a pion that does not shower. shower: probability that a pion does; it then leaves
-    a fraction of its energy, uniform from 0 to 1. Energy resolution: stochastic / sqrt(E) (+) noise / E (+) constant.
-    merge_mm: two closer ones are one cluster. least_gev: smallest cluster.
+    on. mip_gev: what a muon leaves, and a pion that does not shower. shower: probability that a pion does; it then
+    leaves a fraction of its energy, uniform from 0 to 1. Energy resolution: stochastic / sqrt(E) (+) noise / E (+)
+    constant. merge_mm: two closer ones are one cluster. least_gev: smallest cluster.
     """
 
     z_mm: float

@@ -86,9 +86,9 @@ def pack_primitives(
 ) -> int:
     """Write the primitives of sorted hits as frame-packed words; return their number.
 
-    A hit joins a cluster up to `window` LSB after its first hit, in the same frame; the primitive's time is that of the
-    first hit plus the mean of the differences. Hits outside the frames are left out: they belong to another block.
-    bits, fired, least: see `identity_of`. offsets: int64[n_frames + 1], overwritten. words: uint32[n].
+    A hit joins a cluster up to `window` LSB after its first hit, in the same frame; the primitive's time is that
+    of the first hit plus the mean of the differences. Hits outside the frames are left out: they belong to another
+    block. bits, fired, least: see `identity_of`. offsets: int64[n_frames + 1], overwritten. words: uint32[n].
     """
     members = np.zeros(MOST_HITS, np.int64)
     n_frames, n_words, i = len(offsets) - 1, 0, 0
@@ -113,7 +113,7 @@ def pack_primitives(
                 if (
                     identity
                     and not (detector == RICH and rings >= MOST_RINGS)
-                    and not ((detector == MUV3 or detector == NEWCHOD) and sent >= MOST_CLUSTERS)
+                    and not (detector in (MUV3, NEWCHOD) and sent >= MOST_CLUSTERS)
                 ):
                     words[n_words] = np.uint32((identity << 16) | (at & 0xFFFF))
                     n_words += 1
@@ -157,7 +157,7 @@ class Primitives:
         self._fired = [_mask(experiment, name, name) for name in L0_NAMES]
 
     def make(self, detector: int, hits: NDArray[np.int64], first: int, n_frames: int) -> FrameStream:
-        """Return the primitives of a detector (its row) in `n_frames` frames from `first`; sorts the hits in place."""
+        """Return the primitives of a detector (a row) in `n_frames` frames from `first`; sorts the hits in place."""
         sort_hits(hits)
         offsets, words = np.empty(n_frames + 1, np.int64), np.empty(len(hits), np.uint32)
         n = pack_primitives(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numba import types
@@ -12,10 +12,10 @@ from streams.simulate.detectors.hit import COUNTS, HITS, STRAW, TRAILING, add_hi
 from streams.simulate.detectors.track import is_at, x_at, y_at
 from streams.simulate.stack import PX, PY, PZ, STACK
 from trigger.clock import LSB_NS
-from trigger.jit import floats, kernel, named
+from trigger.jit import kernel, named
 
 CHAMBERS, VIEWS, PLANES, STRAWS = 4, 4, 4, 122
-"""ID = ((chamber x VIEWS + view) x PLANES + plane) x STRAWS + straw; views v, u, x, y; planes of half-views 0, 0, 1, 1."""
+"""ID = ((chamber x VIEWS + view) x PLANES + plane) x STRAWS + straw; views v, u, x, y."""
 
 ID_BITS_LSB: Final = 8
 """The straws' own time unit, 0.78 ns, in LSB."""
@@ -24,25 +24,30 @@ SQRT2: Final = np.sqrt(2.0)
 DRIFT_STEP_MM: Final = 0.2
 
 
+Chambers = Annotated[tuple[float, ...], CHAMBERS]
+ChamberViews = Annotated[tuple[float, ...], CHAMBERS * VIEWS]
+Radii = Annotated[tuple[float, ...], 26]
+
+
 class Straw(NamedTuple):
     """Geometry, and the response of a straw.
 
     plane_mm: coordinate of the first straw of the planes of views v, u, x, y; chamber_mm: shift of the views of the
-    chambers. hole_min_mm, hole_max_mm: the gap for the beam, by chamber and view. drift_ns: drift time at radii in steps of
-    DRIFT_STEP_MM. trailing_ns, trailing_spread_ns: mean and standard deviation of the trailing edge, from the track on.
-    scatter_gev: angle by which a chamber scatters, times the momentum. noise_khz: of a straw.
+    chambers. hole_min_mm, hole_max_mm: the gap for the beam, by chamber and view. drift_ns: drift time at radii in
+    steps of DRIFT_STEP_MM. trailing_ns, trailing_spread_ns: mean and standard deviation of the trailing edge, from
+    the track on. scatter_gev: angle by which a chamber scatters, times the momentum. noise_khz: of a straw.
     """
 
-    z_mm: floats(4)  # type: ignore[valid-type]
+    z_mm: Chambers
     pitch_mm: float
-    plane_mm: floats(16)  # type: ignore[valid-type]
-    chamber_mm: floats(16)  # type: ignore[valid-type]
-    hole_min_mm: floats(16)  # type: ignore[valid-type]
-    hole_max_mm: floats(16)  # type: ignore[valid-type]
+    plane_mm: ChamberViews
+    chamber_mm: ChamberViews
+    hole_min_mm: ChamberViews
+    hole_max_mm: ChamberViews
     outer_mm: float
     length_mm: float
     radius_mm: float
-    drift_ns: floats(26)  # type: ignore[valid-type]
+    drift_ns: Radii
     resolution_ns: float
     trailing_ns: float
     trailing_spread_ns: float
@@ -56,7 +61,7 @@ STRAW_PARTS: Final = named(Straw)
 
 @kernel(types.void(types.uint64[::1], STRAW_PARTS, types.int64, types.float64, types.float64, HITS, COUNTS))
 def edges(rng: Any, straw: Any, identity: int, radius: float, time: float, hits: Any, counts: Any) -> None:
-    """Append the leading and trailing edge of a straw that a track passes at a distance of `radius` mm from its wire."""
+    """Append both edges of a straw that a track passes at a distance of `radius` mm from its wire."""
     step = min(int(radius / DRIFT_STEP_MM), 24)
     part = radius / DRIFT_STEP_MM - step
     drift = straw.drift_ns[step] * (1.0 - part) + straw.drift_ns[step + 1] * part
