@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
+from hypothesis import settings
 from replay_cases import Played, play, request, zmq_context
 from simulated import simulate
 from zmq.utils.garbage import GarbageCollectorThread
@@ -32,6 +33,10 @@ PROC = Path("/proc")
 
 NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
+# The first call of a kernel's inlined parts compiles them; a deadline would find that now and then.
+settings.register_profile("ktrig", deadline=None)
+settings.load_profile("ktrig")
+
 if NO_JIT:
     # Unsigned numbers wrap around in a kernel; the scalars of numpy warn of it.
     np.seterr(over="ignore")
@@ -39,10 +44,16 @@ if NO_JIT:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs compiled kernels where there are none."""
-    if NO_JIT:
-        left_out = [item for item in items if item.get_closest_marker("needs_jit")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+    # The first call of a kernel's inlined parts compiles them; a deadline would find that now and then.
+
+
+settings.register_profile("ktrig", deadline=None)
+settings.load_profile("ktrig")
+
+if NO_JIT:
+    left_out = [item for item in items if item.get_closest_marker("needs_jit")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -42,15 +42,15 @@ class Sample(NamedTuple):
 
 
 @numba.njit
-def _fill(seed, pdg, wrong, beam, gtk, tables, stacks, counts, modes, records, times) -> None:  # type: ignore[no-untyped-def]
+def _fill(seed, pdg, wrong, beam, magnet, gtk, tables, stacks, counts, modes, records, times) -> None:  # type: ignore[no-untyped-def]
     rng, stack = np.zeros(1, np.uint64), np.zeros((MAX_PARTICLES + 1, N_COLUMNS))
     for i in range(len(stacks)):
         rng[0] = chance.seed_of(np.uint64(seed), np.uint64(99), np.uint64(i))
-        beam_particle(rng, beam, pdg, True, stack)
+        beam_particle(rng, beam, magnet, pdg, True, stack)
         modes[i] = decay(rng, tables, stack)
         counts[i] = count(stack)
         stacks[i] = stack[: stacks.shape[1]]
-        gtk_track(rng, gtk, beam, stack, True, wrong, 0.0, records, times, i, 0)
+        gtk_track(rng, gtk, beam, magnet, stack, True, wrong, 0.0, records, times, i, 0)
 
 
 def make(
@@ -63,7 +63,7 @@ def make(
         np.zeros((n, rows, N_COLUMNS)), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, BEAM)
     )
     times = np.zeros(n, np.int64)
-    _fill(seed, parent, wrong, NA62.beam, NA62.gtk, catalogue.tables, *sample, times)
+    _fill(seed, parent, wrong, NA62.beam, NA62.magnet, NA62.gtk, catalogue.tables, *sample, times)
     return sample, catalogue
 
 

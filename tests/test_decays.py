@@ -60,7 +60,7 @@ def parent_of(mode: str) -> int:
 
 
 @pytest.mark.parametrize("signal", [*(f"{mode.name}:br=1" for mode in standard_modes()), *SIGNALS])
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**40))
 def test_momentum_and_charge_are_conserved_at_each_decay(signal: str, seed: int) -> None:
     sample, _ = make(20, signal, parent=parent_of(signal), seed=seed, rows=20)

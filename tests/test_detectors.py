@@ -190,7 +190,7 @@ def test_photons_end_in_lav_irc_lkr_or_sac(angle: float, phi: float, z: float) -
     assert end == (260_956.0 if max(abs(x), abs(y)) < 100 else np.inf)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(0.0, 0.012), st.floats(0, 2 * np.pi), st.floats(5, 70), st.integers(0, 2**20))
 def test_a_muon_fires_the_hodoscopes_that_it_crosses(angle: float, phi: float, p: float, seed: int) -> None:
     stack = one(-MUON, p, angle * np.cos(phi), angle * np.sin(phi), z=150e3)
@@ -343,7 +343,7 @@ def naive_straws(x: float, y: float, chamber: int) -> list[int]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0.0, 0.02), st.floats(0, 2 * np.pi), st.integers(0, 2**20))
 def test_a_track_hits_the_straws_that_it_crosses(angle: float, phi: float, seed: int) -> None:
     """Without scattering and inefficiency; in all chambers, holes and edges included."""

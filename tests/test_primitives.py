@@ -139,7 +139,7 @@ IDS = {
 
 
 @pytest.mark.parametrize("detector", IDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), spread=st.sampled_from([60, 1500, 3 * LSB_PER_FRAME]))
 def test_primitives_are_those_of_a_hit_by_hit_loop(detector: int, data: st.DataObject, spread: int) -> None:
     middle = LSB_PER_FRAME

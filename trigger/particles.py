@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trigger.jit import kernel
 
 ELECTRON: Final = 11
@@ -75,6 +78,13 @@ def ctau_mm(pdg: int) -> float:
     if species == KAON:
         return CTAU_KAON_MM
     return float("inf")
+
+
+def charges(pdg: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the charges int64[n] of particles: see `charge`."""
+    species, sign = np.abs(pdg), np.where(pdg > 0, 1, -1)
+    leptons, hadrons = np.isin(species, (ELECTRON, MUON)), np.isin(species, (PION, KAON, PROTON))
+    return np.where(leptons, -sign, np.where(hadrons, sign, 0)).astype(np.int64)
 
 
 def name(pdg: int) -> str:

@@ -5,31 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.console import Console
 
+from streams.cli.output import check_picture
 from streams.cli.progress import progress
 from trigger.frames import BLOCK_FRAMES
-
-PICTURES: Final = (".png", ".svg", ".pdf")
 
 
 def _two(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, str]:
     if len(value) != 2:
         raise click.BadParameter(f"give it twice, first menu A, then menu B (given {len(value)} times)")
     return value[0], value[1]
-
-
-def _picture(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
-    if value is None:
-        return None
-    if value.suffix.lower() not in PICTURES:
-        raise click.BadParameter(f"{str(value)!r} must end in {', '.join(PICTURES)}")
-    if not value.parent.is_dir():
-        raise click.BadParameter(f"{str(value.parent)!r} is not a folder; make it, or name another")
-    return value
 
 
 @click.command()
@@ -54,7 +42,7 @@ def _picture(_context: click.Context, _parameter: click.Parameter, value: Path |
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
-    callback=_picture,
+    callback=check_picture,
     metavar="FILE",
     help="Draw a picture: .png, .svg or .pdf.",
 )

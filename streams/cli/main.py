@@ -18,8 +18,9 @@ COMMANDS: Final = {
     "import": ("streams.cli.import_", "Turn an experiment's own files into spill files."),
     "info": ("streams.cli.info", "Show what a spill file holds."),
     "menu": ("streams.cli.menu", "Show, check and compare trigger menus."),
+    "plot": ("streams.cli.plot", "Draw what is in a file."),
     "replay": ("streams.cli.replay", "Play a spill through the trigger; report the rates."),
-    "simulate": ("streams.cli.simulate", "Simulate the L0 primitives of a spill."),
+    "simulate": ("streams.cli.simulate", "Simulate a spill: primitives, hits and truth."),
     "validate": ("streams.cli.validate", "Check spill files; name each problem and its place."),
     "verify": ("streams.cli.verify", "Compare ktrig's answers with recorded ones."),
 }

@@ -1,10 +1,12 @@
-"""The option -o of the commands that write a spill file."""
+"""Options for files that are written: a spill, a picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from streams.plots.style import SUFFIXES
 
 
 def _named(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
@@ -19,3 +21,14 @@ def _named(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 output_option = click.option(
     "-o", "--output", required=True, callback=_named, metavar="FILE", help="Spill file to write."
 )
+
+
+def check_picture(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a picture of a kind that cannot be drawn, or in a folder that is not there."""
+    if value is None:
+        return None
+    if value.suffix.lower() not in SUFFIXES:
+        raise click.BadParameter(f"{str(value)!r} must end in {', '.join(SUFFIXES)}")
+    if not value.parent.is_dir():
+        raise click.BadParameter(f"{str(value.parent)!r} is not a folder; make it, or name another")
+    return value

@@ -12,12 +12,11 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from streams.compare_causes import NAMES
 from streams.compare_report import Report
+from streams.plots import style
+from streams.plots.style import DPI, SETTINGS, STAMPS
 
 SIZE_IN: Final = (12.0, 6.75)
-DPI: Final = 150
-
-COLOURS: Final = {"A": "#0072b2", "B": "#d55e00"}
-"""Colours that colour-blind people can tell apart (Okabe and Ito)."""
+COLOURS: Final = dict(zip("AB", style.COLOURS, strict=False))
 
 MARKERS: Final = {"A": "o", "B": "s"}
 OFFSETS: Final = {"A": -0.13, "B": 0.13}
@@ -47,13 +46,10 @@ DARK: Final = 0.55
 SMALL_MATRIX: Final = 10
 """Lines up to which the numbers of the matrix are in the larger type."""
 
-STAMPS: Final = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
-"""What leaves the date out of a picture: the same report gives the same file."""
-
 
 def draw(report: Report, path: Path) -> None:
     """Draw a report of `compare_report` into a file of the kind that its suffix says. OSError if it cannot."""
-    with mpl.rc_context({"svg.hashsalt": "ktrig", "font.size": 10, "axes.titlesize": 11}):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=SIZE_IN, dpi=DPI, layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[1.1, 1.0], height_ratios=[2.2, 1.0])
         upper = figure.add_subplot(grid[0, 0])

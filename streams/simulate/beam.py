@@ -18,6 +18,7 @@ class Beam(NamedTuple):
 
     spread: standard deviation of the momentum over its mean. divergence: that of dx/dz and dy/dz. spot_x_mm,
     spot_y_mm: that of the position at the entrance. The axis is x = axis_slope * (z - axis_zero_mm), y = 0.
+    bent_behind_magnet: 1 if what decays behind the spectrometer magnet was bent by it, 0 if not.
     """
 
     momentum_gev: float
@@ -31,6 +32,7 @@ class Beam(NamedTuple):
     end_mm: float
     axis_slope: float
     axis_zero_mm: float
+    bent_behind_magnet: int
 
 
 BEAM: Final = named(Beam)
@@ -44,7 +46,7 @@ def decay_length(rng: Any, pdg: int, momentum_gev: float, longest_mm: float) -> 
 
 
 @inline
-def beam_particle(rng: Any, beam: Any, pdg: int, decays: bool, stack: Any) -> None:
+def beam_particle(rng: Any, beam: Any, magnet: Any, pdg: int, decays: bool, stack: Any) -> None:
     """Make the stack anew, with a beam particle in row 0: where it decays if it `decays`, else at the entrance."""
     set_count(stack, 0)
     p = beam.momentum_gev * (1.0 + beam.spread * chance.normal(rng))
@@ -55,8 +57,14 @@ def beam_particle(rng: Any, beam: Any, pdg: int, decays: bool, stack: Any) -> No
     length = decay_length(rng, pdg, p, beam.end_mm - beam.entrance_mm) if decays else 0.0
     pz = p / np.sqrt(1.0 + tx * tx + ty * ty)
     energy = np.sqrt(p * p + mass_gev(pdg) ** 2)
-    place = (x + tx * length, y + ty * length, beam.entrance_mm + length)
-    push(stack, pdg, -1, (pz * tx, pz * ty, pz, energy), place)
+    px, py, z = pz * tx, pz * ty, beam.entrance_mm + length
+    x += tx * length
+    if beam.bent_behind_magnet and z > magnet.z_mm:
+        px -= magnet.kick_gev
+        x -= tx * (z - magnet.z_mm)
+        pz = np.sqrt(p * p - px * px - py * py)
+        x += px / pz * (z - magnet.z_mm)
+    push(stack, pdg, -1, (px, py, pz, energy), (x, y + ty * length, z))
 
 
 def decays_per_particle(beam: Beam) -> tuple[float, float]:

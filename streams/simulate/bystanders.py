@@ -67,9 +67,9 @@ def bystanders(
                 ktag_hits(rng, apparatus.ktag, time, l1, l1_n)
             if covers(gtk, begin + np.int64(time)):
                 pdg = KAON if draw < kaons else (PION if draw < pions else PROTON)
-                beam_particle(rng, apparatus.beam, pdg, False, stack)
+                beam_particle(rng, apparatus.beam, apparatus.magnet, pdg, False, stack)
                 gtk_track(
-                    rng, apparatus.gtk, apparatus.beam, stack, False, False, time, beam, beam_time,
+                    rng, apparatus.gtk, apparatus.beam, apparatus.magnet, stack, False, False, time, beam, beam_time,
                     n_found[BEAMS], begin,
                 )  # fmt: skip
                 n_found[BEAMS] += 1

@@ -85,7 +85,9 @@ def happen(
         if source == HALO:
             halo_muon(rng, apparatus.background, stack)
         else:
-            beam_particle(rng, apparatus.beam, KAON if source == KAONS else PION, True, stack)
+            beam_particle(
+                rng, apparatus.beam, apparatus.magnet, KAON if source == KAONS else PION, True, stack
+            )
             mode = decay(rng, tables, stack)
         transport(rng, apparatus, stack)
         l0_hits(rng, apparatus, stack, clusters, time, hits, counts)

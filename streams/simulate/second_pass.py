@@ -80,8 +80,8 @@ def second_pass(world: Any, scratch: Any, frames: Any, near: Any, keep: int, sig
                     if n_found[BEAMS] >= len(found.beam) or n_found[PASSING] >= len(found.passing):
                         return False
                     gtk_track(
-                        rng, apparatus.gtk, apparatus.beam, stack, True, wrong, time, found.beam, found.beam_time,
-                        n_found[BEAMS], origin,
+                        rng, apparatus.gtk, apparatus.beam, apparatus.magnet, stack, True, wrong, time,
+                        found.beam, found.beam_time, n_found[BEAMS], origin,
                     )  # fmt: skip
                     n_found[BEAMS] += 1
                     found.passing[n_found[PASSING]] = at

@@ -9,6 +9,7 @@ from numba import from_dtype, types
 
 from streams.simulate import chance
 from streams.simulate.beam import BEAM as BEAM_PARTS
+from streams.simulate.detectors.track import MAGNET
 from streams.simulate.stack import PX, PY, PZ, STACK, X, Y, Z
 from trigger.clock import LSB_NS
 from trigger.jit import kernel, named
@@ -48,6 +49,7 @@ def wrong_probability(gtk: Any, intensity_mhz: float) -> float:
         types.uint64[::1],
         GTK_PARTS,
         BEAM_PARTS,
+        MAGNET,
         STACK,
         types.boolean,
         types.boolean,
@@ -62,6 +64,7 @@ def gtk_track(
     rng: Any,
     gtk: Any,
     beam: Any,
+    magnet: Any,
     stack: Any,
     matched: bool,
     wrong: bool,
@@ -76,9 +79,15 @@ def gtk_track(
     wrong: the track of an independent beam particle, in time with the decay, takes its place.
     """
     p = np.sqrt(stack[0, PX] ** 2 + stack[0, PY] ** 2 + stack[0, PZ] ** 2)
-    tx, ty = stack[0, PX] / stack[0, PZ], stack[0, PY] / stack[0, PZ]
-    way = stack[0, Z] - beam.entrance_mm
-    x, y = stack[0, X] - tx * way, stack[0, Y] - ty * way
+    px, pz, x, z = stack[0, PX], stack[0, PZ], stack[0, X], stack[0, Z]
+    if beam.bent_behind_magnet and z > magnet.z_mm:
+        # Back to where the magnet had not bent it.
+        x -= px / pz * (z - magnet.z_mm)
+        px += magnet.kick_gev
+        pz, z = np.sqrt(p * p - px * px - stack[0, PY] ** 2), magnet.z_mm
+    tx, ty = px / pz, stack[0, PY] / pz
+    x -= tx * (z - beam.entrance_mm)
+    y = stack[0, Y] - ty * (stack[0, Z] - beam.entrance_mm)
     if wrong:
         p = beam.momentum_gev * (1.0 + beam.spread * chance.normal(rng))
         tx, ty = beam.axis_slope + beam.divergence * chance.normal(rng), beam.divergence * chance.normal(rng)

@@ -1,0 +1,68 @@
+"""`ktrig plot`: pictures of what ktrig reads and writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from streams.catalogue import load_experiment, load_menu
+from streams.cli.output import check_picture
+from streams.spill.reader import SpillReader
+from trigger.errors import KtrigError
+
+HIT_MENU: Final = "na62-2018"
+
+
+@click.group()
+def command() -> None:
+    """Draw what is in a file."""
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    callback=check_picture,
+    metavar="FILE",
+    help="Picture to write: .png, .svg or .pdf.  [default: FILE.png]",
+)
+@click.option(
+    "--experiment", "profile", metavar="PROFILE", help="Profile of your own, a name or a .toml file."
+)
+@click.option("--hit-menu", metavar="MENU", help="Hit menu of the file, if ktrig does not ship it.")
+def spill(file: Path, output: Path | None, profile: str | None, hit_menu: str | None) -> None:
+    """Draw a spill FILE: intensity, rates, missing mass, m(3 pi), vertices.
+
+    Missing and invariant masses are of true decays, with the resolution of the spectrometer, and the measured beam
+    tracks.
+    """
+    # Only now: matplotlib takes a second.
+    from streams.plots.spill import draw
+    from streams.plots.spill_content import collect
+
+    with SpillReader(file) as reader:
+        header = reader.header
+        experiment = load_experiment(profile or header.experiment)
+        content = collect(reader, experiment, _lines(reader, hit_menu))
+    made = "simulated" if header.simulated else "recorded"
+    output = output or file.with_suffix(".png")
+    draw(content, f"{header.experiment} run {header.run} burst {header.burst}, {made}: {file.name}", output)
+    click.echo(str(output))
+
+
+def _lines(reader: SpillReader, wanted: str | None) -> dict[str, int]:
+    """Lines of the file's hit menu: name -> bit of the flags, -1 for the control trigger."""
+    readout = reader.optional.readout
+    if readout is None:
+        return {}
+    menu, _ = load_menu(wanted or readout.menu)
+    if menu.hash != readout.menu_hash:
+        raise KtrigError(
+            f"{reader.path}: its hit menu {readout.menu} is not the one that ktrig has; give it with --hit-menu"
+        )
+    lines = {line.name: bit for bit, line in enumerate(menu.line)}
+    return lines | ({menu.control.name: -1} if menu.control else {})
