@@ -44,16 +44,10 @@ if NO_JIT:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs compiled kernels where there are none."""
-    # The first call of a kernel's inlined parts compiles them; a deadline would find that now and then.
-
-
-settings.register_profile("ktrig", deadline=None)
-settings.load_profile("ktrig")
-
-if NO_JIT:
-    left_out = [item for item in items if item.get_closest_marker("needs_jit")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    if NO_JIT:
+        left_out = [item for item in items if item.get_closest_marker("needs_jit")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)
