@@ -73,7 +73,12 @@ def write_full(path: Path) -> Path:
             writer.write(
                 block, SpillExtras({"KTAG": stream}, {kind: records_of(kind, first) for kind in KINDS})
             )
-        writer.describe("readout", menu="na62-2018", menu_hash="abc", windows='{"KTAG": [-25, 25]}')
+        writer.describe(
+            "readout",
+            menu="na62-2018",
+            menu_hash="abc",
+            windows='{"KTAG": [-25, 25], "GTK": [-1, 1], "LKr": [-5, 5], "RICH": [-5, 5]}',
+        )
         writer.describe("truth", kept="triggered", modes=json.dumps(MODES))
         writer.add_intensity(np.full(2, 750.0), 8)
     return path

@@ -15,7 +15,21 @@ from streams.spill.problem import BadSpillError
 from streams.spill.reader import SpillReader
 from streams.spill.writer import SpillWriter
 from trigger.frames import Block, FrameStream
-from trigger.records import KINDS
+from trigger.records import KINDS, RecordStream
+
+FALLING = FrameStream(0, np.array([0] + [2] * GRID), np.array([20, 10], np.uint32))
+"""Hits whose times fall."""
+
+
+FLOATS = FrameStream(0, np.arange(GRID + 1), np.zeros(GRID))  # type: ignore[arg-type]
+"""Hits of another type."""
+
+
+def backwards() -> RecordStream:
+    """Beam tracks whose times fall in each frame."""
+    stream = records_of("beam", 0)
+    stream.records["time"] = np.tile([20, 10], GRID)
+    return stream
 
 
 def test_what_was_written_is_read_whatever_the_run_of_frames(tmp_path: Path) -> None:
@@ -39,7 +53,11 @@ def test_a_file_says_what_was_read_out_and_what_was_simulated(tmp_path: Path) ->
         readout, truth = reader.optional.readout, reader.optional.truth
         intensity = reader.optional.intensity_mhz()
     assert readout is not None
-    assert (readout.menu, readout.menu_hash, readout.windows) == ("na62-2018", "abc", {"KTAG": (-25, 25)})
+    assert (readout.menu, readout.menu_hash, readout.windows) == (
+        "na62-2018",
+        "abc",
+        {"KTAG": (-25, 25), "GTK": (-1, 1), "LKr": (-5, 5), "RICH": (-5, 5)},
+    )
     assert truth is not None
     assert (truth.kept, truth.modes[0]["generated"]) == ("triggered", 40)
     assert intensity is not None
@@ -103,6 +121,53 @@ def test_extras_that_do_not_fit_are_refused(tmp_path: Path, extras: SpillExtras,
     with pytest.raises(SpillError, match=message), writer:
         writer.write(block, extras)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("hits", "records", "message"),
+    [
+        (FALLING, None, "KTAG: frame 0: words are not"),
+        (FLOATS, None, "offsets must be int64 and words uint32"),
+        (None, records_of("clusters", 0), "beam: offsets must be int64 and records"),
+        (None, backwards(), "beam: records are not sorted by time; sort them"),
+    ],
+)  # fmt: skip
+def test_extras_that_are_not_what_they_should_be_are_refused(
+    tmp_path: Path, hits: FrameStream | None, records: RecordStream | None, message: str
+) -> None:
+    writer = SpillWriter(
+        tmp_path / "spill.h5", experiment="na62", run=0, burst=0, sob_unix_ns=0, simulated=True, provenance={},
+        detectors=("RICH",), hits=("KTAG",), records=("beam",), block_frames=GRID,
+    )  # fmt: skip
+    empty = FrameStream.empty(0, GRID)
+    with pytest.raises(SpillError, match=message), writer:
+        writer.write(
+            Block(0, GRID, {"RICH": empty}),
+            SpillExtras({"KTAG": hits or empty}, {"beam": records or records_of("beam", 0)}),
+        )
+
+
+def test_damaged_hits_do_not_keep_the_primitives_from_being_read(tmp_path: Path) -> None:
+    path = write_full(tmp_path / "full.h5")
+    with h5py.File(path, "r+") as file:
+        del file["hits/KTAG/offsets"]
+    with SpillReader(path) as reader:
+        assert len(reader.read_block(0, 16).streams["RICH"].words) == 32
+        with pytest.raises(BadSpillError, match="/hits/KTAG/offsets"):
+            reader.optional.read_hits("KTAG", 0, 1)
+
+
+def test_the_truth_is_not_followed_into_another_file(tmp_path: Path) -> None:
+    path = write_full(tmp_path / "full.h5")
+    write_full(tmp_path / "other.h5")
+    with h5py.File(path, "r+") as file:
+        del file["truth"]
+        file["truth"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/truth")
+    with (
+        SpillReader(path) as reader,
+        pytest.raises(BadSpillError, match="/truth: is not a group, or not there"),
+    ):
+        _ = reader.optional
 
 
 def test_a_block_with_extras_is_one_of_the_grid(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from spill_cases import (
     DECAYS,
     GRID,
     N_FRAMES,
+    PARTICLES,
     RICH,
     Change,
     attribute,
@@ -164,7 +165,7 @@ def test_each_way_of_breaking_a_file_is_named_with_its_place_and_nothing_else_is
 BREAKAGES_OF_EXTRAS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
     "a hit detector that no algorithm reads": (
         lambda file: file.move("hits/KTAG", "hits/KTAC"),
-        [("hit_detectors", "/hits")],
+        [("hit_detectors", "/hits"), ("parts", "/readout attribute windows")],
     ),
     "hits without offsets": (without("hits/KTAG/offsets"), [("arrays", "/hits/KTAG/offsets")]),
     "a flipped bit in a hit": (
@@ -201,6 +202,26 @@ BREAKAGES_OF_EXTRAS: dict[str, tuple[Change, list[tuple[str, str]]]] = {
             ("truth_links", f"/{DECAYS} frame 0"),
             ("truth_links", f"/{DECAYS} frame 8"),
         ],
+    ),
+    "hits without a readout": (without("readout"), [("parts", "/readout")]),
+    "no window for the hits": (
+        group_attribute("readout", "windows", '{"GTK": [-1, 1], "LKr": [-5, 5], "RICH": [-5, 5]}'),
+        [("parts", "/readout attribute windows")],
+    ),
+    "decays without particles": (without(PARTICLES), [
+        ("parts", f"/{PARTICLES}"), ("truth_links", f"/{DECAYS} frame 0"), ("truth_links", f"/{DECAYS} frame 8"),
+    ]),
+    "an intensity that was changed": (
+        lambda file: file["truth/intensity_mhz"].__setitem__(1, 751.0),
+        [("intensity", "/truth/intensity_mhz")],
+    ),
+    "cells of no frames": (
+        lambda file: file["truth/intensity_mhz"].attrs.__setitem__("cell_frames", 0),
+        [("intensity", "/truth/intensity_mhz attribute cell_frames")],
+    ),
+    "a decay whose particles are beyond all": (
+        record(DECAYS, 3, "first_particle", 2**63 - 1),
+        [("truth_links", f"/{DECAYS} frame 3")],
     ),
     "an attribute too many in the readout": (
         group_attribute("readout", "author", "me"),

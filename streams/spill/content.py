@@ -209,7 +209,8 @@ def truth_links(place: str, block: RecordBlock) -> Iterator[Finding]:
         what = f"a decay has mode {decays['mode'][bad[0]]} of {block.n_modes}"
         yield f"{place} frame {block.frame_of(bad[0])}", what, form.REWRITE
     stops = decays["first_particle"] + decays["n_particles"]
-    if (bad := np.flatnonzero((decays["first_particle"] < 0) | (stops > block.n_particles))).size:
+    outside = (decays["first_particle"] < 0) | (decays["first_particle"] > block.n_particles)
+    if (bad := np.flatnonzero(outside | (stops > block.n_particles))).size:
         what = f"a decay has particles up to {stops[bad[0]]} of {block.n_particles}"
         yield f"{place} frame {block.frame_of(bad[0])}", what, form.REWRITE
 

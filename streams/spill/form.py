@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ GROUP: Final[Scope[[str, object]]] = Scope("spill")
 NAMES: Final[Scope[[Sequence[str]]]] = Scope("spill")
 ARRAY: Final[Scope[[str, object, np.dtype[Any]]]] = Scope("detector")
 LENGTHS: Final[Scope[[str, Mapping[str, int], SpillHeader]]] = Scope("detector")
+INTENSITY: Final[Scope[[str, NDArray[np.float32], Mapping[str, Any], SpillHeader]]] = Scope("spill")
+PARTS: Final[Scope[[Collection[str], Collection[str]]]] = Scope("spill")
 DESCRIPTION: Final[Scope[[str, Mapping[str, Any]]]] = Scope("spill")
 ENDS: Final[Scope[[str, tuple[int, int], int]]] = Scope("detector")
 OFFSETS: Final[Scope[[str, int, Offsets, int]]] = Scope("block")
@@ -103,6 +106,35 @@ def descriptions(place: str, attributes: Mapping[str, Any]) -> Iterator[Finding]
     for name in layout.GROUP_ATTRIBUTES[place]:
         if what := layout.description_problem(name, attributes.get(name)):
             yield f"/{place} attribute {name}", what, REWRITE
+
+
+@INTENSITY.check()
+def intensity(
+    place: str, cells: NDArray[np.float32], attributes: Mapping[str, Any], header: SpillHeader
+) -> Iterator[Finding]:
+    """The simulated intensity is the one that was written, in cells that cover the frames."""
+    per_cell = attributes.get("cell_frames")
+    if not isinstance(per_cell, np.integer) or per_cell < 1:
+        yield f"{place} attribute cell_frames", f"is {layout.shown(per_cell)}, but must be 1 or more", REWRITE
+    elif len(cells) != -(-header.n_frames // int(per_cell)):
+        yield place, f"has {len(cells)} cells of {per_cell} frames for {header.n_frames} frames", REWRITE
+    elif attributes.get("crc32") != zlib.crc32(cells.view(np.uint8).data):
+        yield place, "is not as it was written: the CRC-32 differs", COPY
+
+
+@PARTS.check()
+def parts(there: Collection[str], windows: Collection[str]) -> Iterator[Finding]:
+    """What belongs together is there: the readout with hits and records, its windows, both parts of the truth."""
+    hits = [name.removeprefix("hits/") for name in there if name.startswith("hits/")]
+    read_out = [*hits, *(window for kind, window in layout.RECORD_WINDOWS.items() if kind in there)]
+    if read_out and layout.READOUT not in there:
+        yield "/readout", f"is not there, but {', '.join(read_out)}", REWRITE
+    elif missing := [name for name in read_out if name not in windows]:
+        yield "/readout attribute windows", f"has none of {', '.join(missing)}", REWRITE
+    if layout.TRUTH in there:
+        for name in ("truth/decays", "truth/particles", f"truth/{layout.INTENSITY}"):
+            if name not in there:
+                yield f"/{name}", "is not there, but /truth is", REWRITE
 
 
 @ARRAY.check()

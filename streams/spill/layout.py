@@ -57,10 +57,16 @@ def record_columns(kind: str) -> dict[str, Any]:
 HIT_DETECTORS: Final = ("KTAG", "CHOD", "NewCHOD", "LAV", "IRCSAC", "STRAW", "MUV3")
 """Detectors whose hits L1 reads."""
 
+RECORD_WINDOWS: Final = {"beam": "GTK", "clusters": "LKr", "rings": "RICH"}
+"""Records that lie in readout windows, and whose."""
+
+ALL_WINDOWS: Final = (*HIT_DETECTORS, *RECORD_WINDOWS.values())
+"""Every window that a readout can have."""
+
 GROUP_ATTRIBUTES: Final = {
     READOUT: ("menu", "menu_hash", "windows"),
     TRUTH: ("kept", "modes"),
-    INTENSITY: ("cell_frames",),
+    INTENSITY: ("cell_frames", "crc32"),
 }
 """Attributes of the optional parts. windows: JSON, detector -> [begin, end] in ns. modes: JSON, a list of objects."""
 

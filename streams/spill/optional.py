@@ -80,19 +80,27 @@ class OptionalParts:
     """The optional parts of an open file. Raises BadSpillError if one is there and is not what it should be."""
 
     def __init__(self, file: h5py.File, header: SpillHeader, source: str) -> None:
-        self._file, self._source = file, source
+        self._source, self._header = source, header
+        self._groups = {
+            name: open_group(file, name, source)
+            for name in (layout.HITS, layout.TRUTH, *(kind for kind in KINDS if "/" not in kind))
+            if name in file
+        }
         self.hits: dict[str, CheckedStream] = {}
-        if layout.HITS in file:
-            group = open_group(file, layout.HITS, source)
+        if layout.HITS in self._groups:
+            group = self._groups[layout.HITS]
             for name in detector_names(group, source):
                 self.hits[name] = CheckedStream(
                     open_group(group, name, source), layout.COLUMNS, header, source
                 )
-        self.records: dict[str, CheckedStream] = {
-            kind: CheckedStream(open_group(file, kind, source), layout.record_columns(kind), header, source)
-            for kind in KINDS
-            if kind in file
-        }
+        self.records: dict[str, CheckedStream] = {}
+        for kind in KINDS:
+            parent, _, name = kind.rpartition("/")
+            if parent in self._groups and name in self._groups[parent]:
+                self._groups[kind] = open_group(self._groups[parent], name, source)
+            if kind in self._groups:
+                columns = layout.record_columns(kind)
+                self.records[kind] = CheckedStream(self._groups[kind], columns, header, source)
 
     def read_hits(self, name: str, first_frame: int, n_frames: int) -> FrameStream:
         """Read the hits of a detector in a run of frames."""
@@ -111,7 +119,7 @@ class OptionalParts:
     @property
     def readout(self) -> Readout | None:
         """What was read out, None if nothing was."""
-        if layout.READOUT not in self.records:
+        if layout.READOUT not in self._groups:
             return None
         menu, menu_hash, windows = self._attributes(layout.READOUT)
         return Readout(
@@ -128,17 +136,27 @@ class OptionalParts:
 
     def _attributes(self, place: str) -> Iterator[str]:
         with hdf5_errors(self._source, f"/{place}"):
-            attributes = dict(self._file[place].attrs)
+            attributes = dict(self._groups[place].attrs)
         refuse(self._source, form.DESCRIPTION.problems(place, attributes))
         return (layout.attribute_text(attributes[name]) for name in layout.GROUP_ATTRIBUTES[place])
 
     def intensity_mhz(self) -> tuple[NDArray[np.float64], int] | None:
         """Return the simulated intensity in cells (float64[n]) and the frames of a cell, None without truth."""
-        if layout.TRUTH not in self._file or layout.INTENSITY not in self._file[layout.TRUTH]:
+        if layout.TRUTH not in self._groups:
             return None
-        column = Column(self._file[layout.TRUTH], layout.INTENSITY, np.float32, self._source)
-        cells = column.room(column.length)
-        column.read(0, cells)
-        with hdf5_errors(self._source, column.place):
-            per_cell = int(member(self._file[layout.TRUTH], layout.INTENSITY).attrs["cell_frames"])
-        return cells.astype(np.float64), per_cell
+        group = self._groups[layout.TRUTH]
+        cells, attributes = read_intensity(group, self._source)
+        refuse(
+            self._source,
+            form.INTENSITY.problems(f"/truth/{layout.INTENSITY}", cells, attributes, self._header),
+        )
+        return cells.astype(np.float64), int(attributes["cell_frames"])
+
+
+def read_intensity(group: h5py.Group, source: str) -> tuple[NDArray[np.float32], Mapping[str, Any]]:
+    """Read the cells of the intensity, float32[n], and their attributes. BadSpillError if they cannot be read."""
+    column = Column(group, layout.INTENSITY, np.float32, source)
+    cells = column.room(column.length)
+    column.read(0, cells)
+    with hdf5_errors(source, column.place):
+        return cells, dict(member(group, layout.INTENSITY).attrs)

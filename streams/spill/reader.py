@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -123,14 +124,17 @@ class SpillReader:
             attributes = dict(self._file.attrs)
         refuse(source, form.HEADER.problems(attributes))
         self.header = SpillHeader.from_attributes(attributes)
-        self.optional = OptionalParts(self._file, self.header, source)
-        """Hits, records and truth, as far as the file has them."""
         group = open_group(self._file, layout.PRIMITIVES, source)
         names = detector_names(group, source)
         self._detectors = {
             name: _Detector(open_group(group, name, source), self.header, source, self._buffers)
             for name in names
         }
+
+    @cached_property
+    def optional(self) -> OptionalParts:
+        """Hits, records and truth, as far as the file has them; opened when they are asked for."""
+        return OptionalParts(self._file, self.header, str(self.path))
 
     @property
     def detectors(self) -> list[str]:

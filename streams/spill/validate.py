@@ -20,6 +20,7 @@ from streams.spill.column import Column, detector_names, hdf5_errors, open_group
 from streams.spill.content import Given, IdCounts, RecordBlock, Spill
 from streams.spill.detector import StreamArrays
 from streams.spill.layout import SpillHeader
+from streams.spill.optional import read_intensity
 from streams.spill.problem import FILE, BadSpillError, Problem
 from streams.spill.reader import open_file
 from trigger.experiment import Experiment
@@ -81,16 +82,14 @@ def _optional(file: h5py.File, header: SpillHeader, source: str) -> Iterator[Pro
             yield from content.HIT_NAMES.problems(names)
             for name in names:
                 yield from _Hits(group, name, layout.COLUMNS, header, source).problems()
-        described = {}
+        described: dict[str, dict[str, Any]] = {}
         for place in (layout.READOUT, layout.TRUTH):
             if place in file:
                 group = open_group(file, place, source)
                 with hdf5_errors(source, group.name):
                     described[place] = dict(group.attrs)
-                    if place == layout.TRUTH:
-                        members = [kind.removeprefix("truth/") for kind in KINDS if kind.startswith("truth/")]
-                        yield from content.FOREIGN.problems(group, [*members, layout.INTENSITY])
                 yield from form.DESCRIPTION.problems(place, described[place])
+        yield from _parts(file, described.get(layout.READOUT, {}), header, source)
         counts = _truth_counts(file, described.get(layout.TRUTH, {}))
         for kind in KINDS:
             if kind in file:
@@ -99,6 +98,25 @@ def _optional(file: h5py.File, header: SpillHeader, source: str) -> Iterator[Pro
                 ).problems()
     except BadSpillError as wrong:
         yield wrong.problem
+
+
+def _parts(
+    file: h5py.File, readout: Mapping[str, Any], header: SpillHeader, source: str
+) -> Iterator[Problem]:
+    """Check which of the optional parts are there, and the intensity."""
+    there = [name for name in (layout.TRUTH, *KINDS, f"truth/{layout.INTENSITY}") if name in file]
+    if layout.HITS in file:
+        there += [f"hits/{name}" for name in file[layout.HITS]]
+    good = layout.description_problem("windows", readout.get("windows")) is None
+    windows = json.loads(layout.attribute_text(readout["windows"])) if good else layout.ALL_WINDOWS
+    yield from form.PARTS.problems(there, windows)
+    if layout.TRUTH in there:
+        group = open_group(file, layout.TRUTH, source)
+        members = [kind.removeprefix("truth/") for kind in KINDS if kind.startswith("truth/")]
+        yield from content.FOREIGN.problems(group, [*members, layout.INTENSITY])
+        if layout.INTENSITY in group:
+            place = f"/truth/{layout.INTENSITY}"
+            yield from form.INTENSITY.problems(place, *read_intensity(group, source), header)
 
 
 def _truth_counts(file: h5py.File, attributes: Mapping[str, Any]) -> tuple[int, int]:

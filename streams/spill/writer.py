@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from streams.spill.reader import open_file
 from streams.spill.sink import Sink
 from trigger import order
 from trigger.frames import BLOCK_FRAMES, Block, FrameError, FrameStream, Offsets, join
-from trigger.records import RecordStream
+from trigger.records import KINDS, RecordStream
 
 
 def _new_file(sink: Sink) -> h5py.File:
@@ -209,8 +210,11 @@ class SpillWriter:
     def add_intensity(self, cells_mhz: NDArray[np.float64], cell_frames: int) -> None:
         """Write the intensity of the beam in cells of `cell_frames` frames."""
         group = self._file[layout.TRUTH]
-        _Column(group, layout.INTENSITY, np.float32).append(cells_mhz.astype(np.float32))
-        group[layout.INTENSITY].attrs["cell_frames"] = np.int64(cell_frames)
+        cells = cells_mhz.astype(np.float32)
+        _Column(group, layout.INTENSITY, np.float32).append(cells)
+        attributes = group[layout.INTENSITY].attrs
+        attributes["cell_frames"] = np.int64(cell_frames)
+        attributes["crc32"] = np.int64(zlib.crc32(cells.view(np.uint8).data))
 
     def _append_extras(self, block: Block, extras: SpillExtras) -> None:
         given = (*extras.hits, *extras.records)
@@ -228,8 +232,14 @@ class SpillWriter:
                     f"{self.path}: frame {block.first_frame}, {name}: does not cover the block's frames"
                 )
         for name, hits in extras.hits.items():
+            self._check_stream(hits, f"{self.path}: frame {block.first_frame}, {name}")
             self._hits[name].append(hits.offsets, hits.words)
         for kind, records in extras.records.items():
+            place = f"{self.path}: frame {block.first_frame}, {kind}"
+            if records.records.dtype != KINDS[kind] or records.offsets.dtype != np.int64:
+                raise SpillError(f"{place}: offsets must be int64 and records {KINDS[kind]}")
+            if (np.diff(records.times_lsb()) < 0).any():
+                raise SpillError(f"{place}: records are not sorted by time; sort them")
             self._records[kind].append(records.offsets, records.records)
 
     def _check(self, block: Block) -> None:
@@ -247,14 +257,18 @@ class SpillWriter:
                 raise SpillError(
                     f"{place}: this detector was not announced; add it to the writer's detectors"
                 )
-            if stream.offsets.dtype != np.int64 or stream.words.dtype != np.uint32:
-                raise SpillError(f"{place}: offsets must be int64 and words uint32")
             if (stream.first_frame, stream.n_frames) != (block.first_frame, block.n_frames):
                 raise SpillError(f"{place}: the stream does not cover the block's {block.n_frames} frames")
-            try:
-                order.check(stream)
-            except FrameError as wrong:
-                raise SpillError(f"{place}: {wrong}") from None
+            self._check_stream(stream, place)
+
+    def _check_stream(self, stream: FrameStream, place: str) -> None:
+        """Raise SpillError about `place` unless a stream has the types and the order of one."""
+        if stream.offsets.dtype != np.int64 or stream.words.dtype != np.uint32:
+            raise SpillError(f"{place}: offsets must be int64 and words uint32")
+        try:
+            order.check(stream)
+        except FrameError as wrong:
+            raise SpillError(f"{place}: {wrong}") from None
 
     def _commit(self) -> None:
         """Write what is pending: one block of the checksum grid, or the rest at the end."""

@@ -17,7 +17,7 @@ from trigger.jit import kernel, named
 CHAMBERS, VIEWS, PLANES, STRAWS = 4, 4, 4, 122
 """ID = ((chamber x VIEWS + view) x PLANES + plane) x STRAWS + straw; views v, u, x, y."""
 
-ID_BITS_LSB: Final = 8
+UNIT_LSB: Final = 8
 """The straws' own time unit, 0.78 ns, in LSB."""
 
 SQRT2: Final = np.sqrt(2.0)
@@ -68,10 +68,10 @@ def edges(rng: Any, straw: Any, identity: int, radius: float, time: float, hits:
     leading = time + (drift + straw.resolution_ns * chance.normal(rng)) / LSB_NS
     trailing = time + (straw.trailing_ns + straw.trailing_spread_ns * chance.normal(rng)) / LSB_NS
     # Both edges are counted in units of the straws' readout.
-    leading = np.floor(leading / ID_BITS_LSB) * ID_BITS_LSB
-    trailing = np.floor(trailing / ID_BITS_LSB) * ID_BITS_LSB
+    leading = np.floor(leading / UNIT_LSB + 0.5) * UNIT_LSB
+    trailing = np.floor(trailing / UNIT_LSB + 0.5) * UNIT_LSB
     add_hit(hits, counts, STRAW, leading, identity)
-    add_hit(hits, counts, STRAW, max(trailing, leading + ID_BITS_LSB), identity | TRAILING)
+    add_hit(hits, counts, STRAW, max(trailing, leading + UNIT_LSB), identity | TRAILING)
 
 
 @kernel(
