@@ -322,6 +322,14 @@ def test_pairs_of_new_particles_give_four_electrons_of_their_masses() -> None:
     np.testing.assert_allclose(mass(pairs[0] + pairs[1]), 0.2, rtol=1e-6)
 
 
+def test_a_decay_whose_pi0_decays_as_asked_for_has_the_mode_of_the_pi0() -> None:
+    sample, catalogue = make(400, "pi0-gamma-Ap:mass=0.05,br=0.5", "K-pi-pi0:br=1")
+    signal, plain = catalogue.number("pi0-gamma-Ap"), catalogue.number("K-pi-pi0")
+    has_new = (sample.stacks[:, :, PDG] == EXOTIC).any(axis=1)
+    np.testing.assert_array_equal(sample.modes, np.where(has_new, signal, plain))
+    assert 150 < has_new.sum() < 250
+
+
 def test_a_pi0_that_nobody_sees_leaves_no_photon() -> None:
     sample, _ = make(100, "K-pi-pi0:br=1", "pi0-inv:br=1")
     assert not (sample.stacks[:, :, PDG] == GAMMA).any()

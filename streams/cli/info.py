@@ -27,6 +27,12 @@ def command(file: str, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(_head(content))
     console.print(_detectors(content["detectors"]))
+    if "hits" in content:
+        console.print(_counts("hits", content["hits"], content.get("readout", {}).get("windows_ns", {})))
+    if "records" in content:
+        console.print(_counts("records", content["records"], {}))
+    if "truth" in content:
+        console.print(_modes(content["truth"]))
     console.print(_provenance(content["provenance"]))
 
 
@@ -59,6 +65,31 @@ def _detectors(detectors: dict[str, dict[str, Any]]) -> Table:
         rate = "-" if d["rate_hz"] is None else _with_unit(d["rate_hz"], "Hz")
         times = ["-" if d[key] is None else f"{d[key]:.6f}" for key in ("first_s", "last_s")]
         table.add_row(Text(name), f"{d['primitives']:,}", rate, *times)
+    return table
+
+
+def _counts(title: str, numbers: dict[str, int], windows: dict[str, list[float]]) -> Table:
+    table = Table(title, box=None, pad_edge=False, header_style="bold")
+    table.add_column("number", justify="right")
+    if windows:
+        table.add_column("window (ns)", justify="right")
+    for name, n in numbers.items():
+        window = [f"{windows[name][0]:g} to {windows[name][1]:g}"] if name in windows else []
+        table.add_row(Text(name), f"{n:,}", *window)
+    return table
+
+
+def _modes(truth: dict[str, Any]) -> Table:
+    """The modes of which decays were made."""
+    table = Table("decays", box=None, pad_edge=False, header_style="bold")
+    for title in ("made", "in fiducial volume", "branching ratio"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for mode in truth["modes"]:
+        if mode["generated"]:
+            ratio = f"{mode['branching_ratio']:.3g} of {mode['parent']}"
+            table.add_row(
+                Text(mode["name"]), f"{mode['generated']:,}", f"{mode['generated_fiducial']:,}", ratio
+            )
     return table
 
 

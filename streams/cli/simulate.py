@@ -10,14 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from streams.catalogue import load_experiment
 from streams.cli.output import output_option
 from streams.cli.progress import progress
+from streams.simulate.decays.catalogue import standard_modes
+from streams.simulate.decays.signals import EXOTIC_MODES, keys_of
 from streams.simulate.readout import load_readout
 from streams.simulate.settings import DUTY_FACTOR, SIGNAL, TRIGGERED, TRUTHS, SimulationSettings
 from streams.simulate.write import SpillSummary, write_spill
 from trigger.experiment import Experiment
+
+
+def _list_modes(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Show the decay modes and end."""
+    if not value or context.resilient_parsing:
+        return
+    table = Table("mode", "decay", box=None, pad_edge=False, header_style="bold")
+    table.add_column("BR", justify="right")
+    table.add_column("keys")
+    for mode in (*standard_modes(), *EXOTIC_MODES):
+        ratio = f"{mode.branching_ratio:.3g}" if mode.branching_ratio else ""
+        table.add_row(mode.name, mode.title, ratio, ", ".join(keys_of(mode)))
+    Console(highlight=False, width=80).print(table)
+    context.exit()
 
 
 @click.command()
@@ -53,6 +71,14 @@ from trigger.experiment import Experiment
     multiple=True,
     metavar="MODE[:KEY=VALUE,...]",
     help="A decay mode with its parameters, as K-pi-X:mass=0.2,br=1e-3.  [repeatable]",
+)
+@click.option(
+    "--list-modes",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_modes,
+    help="Show all modes.",
 )
 @click.option(
     "--accidentals", type=float, default=1.0, show_default=True, help="Scale of the accidental rates."

@@ -59,4 +59,21 @@ def summary(reader: SpillReader) -> dict[str, Any]:
         "size_bytes": reader.path.stat().st_size,
         "detectors": {name: vars(detector_summary(reader, name)) for name in reader.detectors},
         "provenance": header.provenance,
+        **_extras(reader),
     }
+
+
+def _extras(reader: SpillReader) -> dict[str, Any]:
+    """Summarise hits, records, readout and truth; nothing of what is not there."""
+    parts = reader.optional
+    found: dict[str, Any] = {}
+    if parts.hits:
+        found["hits"] = {name: len(stream) for name, stream in parts.hits.items()}
+    if parts.records:
+        found["records"] = {kind: len(stream) for kind, stream in parts.records.items()}
+    if parts.readout is not None:
+        windows = {name: list(window) for name, window in parts.readout.windows.items()}
+        found["readout"] = {"menu": parts.readout.menu, "windows_ns": windows}
+    if parts.truth is not None:
+        found["truth"] = {"kept": parts.truth.kept, "modes": list(parts.truth.modes)}
+    return found

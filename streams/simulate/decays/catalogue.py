@@ -94,6 +94,7 @@ def make_tables(modes: Sequence[Mode]) -> NDArray[np.float64]:
     made = np.zeros((len(modes), tables.N_COLUMNS))
     for row, mode in zip(made, modes, strict=True):
         row[[tables.KIND, tables.SHAPE, tables.TO]] = mode.kind, _shape(mode), EXOTIC_DECAYS[mode.to][0]
+        row[tables.SIGNAL] = mode.signal
         row[[tables.LARGEST, tables.CTAU_MM, tables.MASS2]] = 1.0, mode.ctau_mm, mode.mass2_gev
         for column, values in (
             (tables.PRODUCT, [PRODUCTS[name][0] for name in mode.products]),

@@ -20,6 +20,7 @@ from streams.simulate.decays.tables import (
     PI0_MODES,
     PION_MODES,
     PRODUCT,
+    SIGNAL,
     STABLE,
     THREE,
     TO,
@@ -106,15 +107,17 @@ def decay(rng: Any, tables: Any, stack: Any) -> int:
     """Let the K+ or pi+ in row 0 of the stack decay where it is, then all its products that do so before they are
     seen.
 
-    Returns the number of the mode of row 0. If a pi0 among the products decays as a signal, it returns that mode.
+    Returns the number of its mode; or that of a pi0 among the products, if this decays in a mode that was asked for.
     """
     mode = draw_mode(rng, tables, KAON_MODES if pdg_of(stack, 0) == KAON else PION_MODES)
     decay_by(rng, tables, stack, 0, mode, mass_gev(pdg_of(stack, 0)))
-    i, exotic = 1, mode
+    i, exotic, told = 1, mode, mode
     while i < count(stack):
         pdg = pdg_of(stack, i)
         if pdg == PI0:
             exotic = draw_mode(rng, tables, PI0_MODES)
+            if tables[exotic, SIGNAL] > 0.0:
+                told = exotic
             decay_by(rng, tables, stack, i, exotic, M_PI0_GEV)
         elif pdg == EXOTIC:
             last = MASS + (2 if tables[exotic, KIND] == THREE else 1)
@@ -122,4 +125,4 @@ def decay(rng: Any, tables: Any, stack: Any) -> int:
         elif pdg == DARK_PHOTON:
             exotic_decay(rng, tables, stack, i, exotic, tables[exotic, MASS2])
         i += 1
-    return mode
+    return told

@@ -57,13 +57,18 @@ def parse_signal(text: str, known: Mapping[str, Mode]) -> Mode:
         raise SimulationError(f"signal {text!r}: there is no decay mode {name!r}; {meant}")
     given = _pairs(text, rest)
     mode = modes[name]
-    allowed = ["br"]
-    if "X" in mode.products:
-        allowed += ["mass", "to", "ctau"] + (["mass2"] if mode.to == "ApAp" else [])
+    allowed = keys_of(mode)
     for key in given:
         if key not in allowed:
             raise SimulationError(f"signal {text!r}: {name} has no {key!r}; it has {', '.join(allowed)}")
     return _filled(text, mode, given)
+
+
+def keys_of(mode: Mode) -> list[str]:
+    """Return the keys that a mode takes."""
+    if "X" not in mode.products:
+        return ["br"]
+    return ["br", "mass", "to", "ctau"] + (["mass2"] if mode.to == "ApAp" else [])
 
 
 def _pairs(text: str, rest: str) -> dict[str, str]:

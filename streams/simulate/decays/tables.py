@@ -35,7 +35,8 @@ MASS = PRODUCT + MAX_PRODUCTS  # masses of the products, GeV
 PARAMETER = MASS + MAX_PRODUCTS  # of the shape
 ACCEPT = PARAMETER + N_PARAMETERS  # Walker's alias tables of the three parents, each over all modes
 ALIAS = ACCEPT + 3
-N_COLUMNS: Final = ALIAS + 3
+SIGNAL = ALIAS + 3  # 1 for a mode that was asked for
+N_COLUMNS: Final = SIGNAL + 1
 
 DECAY_TABLES: Final = types.float64[:, ::1]
 """numba's type of the tables, for signatures."""
