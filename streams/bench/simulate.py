@@ -27,14 +27,17 @@ NS: Final = 1e9
 
 
 def bench_simulate(repetitions: int = REPETITIONS, seed: int = SEED) -> dict[str, Any]:
-    """Time the first pass over four blocks at the experiment's nominal intensity, halo and accidentals included.
+    """Time the first pass over four blocks at the experiment's nominal intensity, halo and accidentals off.
 
     A decay counts if it made a hit in some L0 detector. numpy is timed on as many K+ -> pi+ pi0, pi0 -> gamma
     gamma, their kinematics and crossings of six planes only: no detector, no time, no primitive.
     """
     experiment = load_experiment(EXPERIMENT)
     simulation = SpillSimulation(
-        SimulationSettings(experiment.beam.nominal_intensity_mhz, DURATION_S, seed, flat=True), experiment
+        SimulationSettings(
+            experiment.beam.nominal_intensity_mhz, DURATION_S, seed, flat=True, accidentals=0.0, halo=0.0
+        ),
+        experiment,
     )
     pieces: list[Piece] = []
 

@@ -35,7 +35,7 @@ def command() -> None:
 )
 @click.option("--hit-menu", metavar="MENU", help="Hit menu of the file, if ktrig does not ship it.")
 def spill(file: Path, output: Path | None, profile: str | None, hit_menu: str | None) -> None:
-    """Draw a spill FILE: intensity, rates, missing mass, m(3 pi), vertices.
+    """Draw a spill: intensity, rates, masses, vertices.
 
     Missing and invariant masses are of true decays, with the resolution of the spectrometer, and the measured beam
     tracks.

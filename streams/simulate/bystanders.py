@@ -32,7 +32,7 @@ PER_TICK_MHZ: Final = 1e6 * LSB_S * LSB_PER_TICK
 """Beam particles in a tick at 1 MHz."""
 
 
-@kernel(types.boolean(WORLD, SCRATCH, FRAMES, NEAR, VECTOR, types.int64[::1], FOUND))
+@kernel(types.boolean(WORLD, SCRATCH, FRAMES, NEAR, VECTOR, types.int64[::1], FOUND), allocates=True)
 def bystanders(
     world: Any, scratch: Any, frames: Any, near: Any, survivors: Any, ticks: Any, found: Any
 ) -> bool:
@@ -79,7 +79,7 @@ def bystanders(
     return True
 
 
-@kernel(types.void(WORLD, types.int64[::1], types.int64[::1], types.uint16[:, ::1]))
+@kernel(types.void(WORLD, types.int64[::1], types.int64[::1], types.uint16[:, ::1]), allocates=True)
 def count_hits(world: Any, times: Any, particles: Any, counts: Any) -> None:
     """Draw the hits of each GTK station for triggers at `times` (int64[n], LSB since SOB), given the beam
     particles in their windows (int64[n]); counts: uint16[n, STATIONS], overwritten."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from streams.simulate.detectors.hit import COUNTS, HITS, move, overflows, total
+from streams.simulate.detectors.hit import COUNTS, HITS, move, overflows, remember, total
 from streams.simulate.happening import SCRATCH, WORLD, happen
 from streams.simulate.moments import draw_moments
 from streams.simulate.near import FRAMES
@@ -27,7 +27,8 @@ def first_pass(world: Any, scratch: Any, frames: Any, hits: Any, counts: Any, ma
     times, sources, seeds = scratch.moments.time, scratch.moments.source, scratch.moments.seed
     first, last = world.apparatus.fiducial_mm[0], world.apparatus.fiducial_mm[1]
     rates = frames.rates
-    before = np.zeros(len(counts), np.int64)
+    before = scratch.l0_before
+    remember(before, counts)
     for k in range(len(rates)):
         frame = frames.start + k
         own = frames.first <= frame < frames.first + frames.n

@@ -15,6 +15,7 @@ from streams.simulate.apparatus import Apparatus
 from streams.simulate.beam import beam_particle
 from streams.simulate.decays.decay import decay
 from streams.simulate.detectors.background import accidental, halo_muon
+from streams.simulate.detectors.hit import N_L0, N_L1
 from streams.simulate.detectors.l0_hits import l0_hits
 from streams.simulate.detectors.lkr import MAX_CLUSTERS
 from streams.simulate.detectors.transport import transport
@@ -43,12 +44,14 @@ class World(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a worker writes into over and over: random state, particles and LKr clusters of a decay, moments."""
+    """What a worker writes into over and over: random state, particles and LKr clusters, moments, numbers of hits."""
 
     rng: NDArray[np.uint64]
     stack: Matrix
     clusters: Matrix
     moments: Moments
+    l0_before: NDArray[np.int64]
+    l1_before: NDArray[np.int64]
 
 
 WORLD: Final = named(World)
@@ -57,7 +60,14 @@ SCRATCH: Final = named(Scratch)
 
 def new_scratch(moments: int) -> Scratch:
     """Make the scratch of a worker, with room for the moments of a frame."""
-    return Scratch(np.zeros(1, np.uint64), new_stack(), np.zeros((MAX_CLUSTERS + 1, 4)), new_moments(moments))
+    return Scratch(
+        np.zeros(1, np.uint64),
+        new_stack(),
+        np.zeros((MAX_CLUSTERS + 1, 4)),
+        new_moments(moments),
+        np.zeros(N_L0, np.int64),
+        np.zeros(N_L1, np.int64),
+    )
 
 
 @inline

@@ -54,7 +54,10 @@ def modulation(pulse: Any, frame: int, time: float) -> float:
     return 1.0 + pulse.amplitude * np.sin(pulse.phase + pulse.frequency * (began + time))
 
 
-@kernel(types.int64(types.uint64, types.int64, types.float64, PULSE, types.float64[::1], MOMENT_LIST))
+@kernel(
+    types.int64(types.uint64, types.int64, types.float64, PULSE, types.float64[::1], MOMENT_LIST),
+    allocates=True,
+)
 def draw_moments(seed: Any, frame: int, rate: float, pulse: Any, shares: Any, moments: Any) -> int:
     """Draw the moments of a frame in order of time; return their number, -1 when there is no room for them.
 

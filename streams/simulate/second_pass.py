@@ -9,7 +9,7 @@ from numba import types
 
 from streams.simulate import chance
 from streams.simulate.detectors.gtk import gtk_track, wrong_probability
-from streams.simulate.detectors.hit import move, overflows
+from streams.simulate.detectors.hit import move, overflows, remember
 from streams.simulate.detectors.l1_hits import cluster_records, l1_hits, ring_records
 from streams.simulate.detectors.straw import straw_noise
 from streams.simulate.found import BEAMS, CLUSTERS, FOUND, PASSING, RINGS
@@ -40,7 +40,9 @@ def second_pass(world: Any, scratch: Any, frames: Any, near: Any, keep: int, sig
     attention, answers, n_found = near.attention, near.answers, found.n
     l0, l0_n, l1, l1_n = found.l0, found.l0_n, found.l1, found.l1_n
     first, last = apparatus.fiducial_mm[0], apparatus.fiducial_mm[1]
-    before_l0, before_l1 = l0_n.copy(), l1_n.copy()
+    before_l0, before_l1 = scratch.l0_before, scratch.l1_before
+    remember(before_l0, l0_n)
+    remember(before_l1, l1_n)
     for k in range(len(frames.rates)):
         frame = frames.start + k
         origin = (frame - frames.first) * LSB_PER_FRAME

@@ -75,7 +75,7 @@ def inside(times_lsb: NDArray[np.int64], ranges: Intervals) -> NDArray[np.bool_]
     return (row >= 0) & (times_lsb < np.append(ranges[:, 1], 0)[row])
 
 
-@kernel("int64(int64[::1], int64[:, ::1], int64[::1], uint32[::1])")
+@kernel("int64(int64[::1], int64[:, ::1], int64[::1], uint32[::1])", allocates=True)
 def pack_windows(hits: Any, ranges: Any, offsets: Any, words: Any) -> int:
     """Sort hits by time and ID, in place, and write those inside the intervals as frame-packed words.
 

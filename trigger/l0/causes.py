@@ -120,7 +120,8 @@ def differ(words: Any, place: Any, word: Any) -> bool:
 
 @kernel(
     "int64(int64, int32[::1], int32[::1], int64, uint16[:, ::1], uint16[:, ::1], uint32[::1], uint8[::1], "
-    "uint16[::1], uint16[::1], uint16[:, ::1], int64[::1])"
+    "uint16[::1], uint16[::1], uint16[:, ::1], int64[::1])",
+    allocates=True,
 )
 def count_classes(
     begin: int, at: Any, partner: Any, row: int, ids_here: Any, ids_there: Any, fired: Any, fate: Any,

@@ -80,7 +80,7 @@ def sort_hits(hits: Any) -> None:
         hits[j + 1] = hit
 
 
-@kernel("int64(int64, int64[::1], int64, int64[::1], int64, int64, int64[::1], uint32[::1])")
+@kernel("int64(int64, int64[::1], int64, int64[::1], int64, int64, int64[::1], uint32[::1])", allocates=True)
 def pack_primitives(
     detector: int, hits: Any, window: int, bits: Any, fired: int, least: int, offsets: Any, words: Any
 ) -> int:
