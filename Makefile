@@ -16,12 +16,13 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-# A second of a nominal spill, played at the speed of the beam.
+# A piece of a nominal spill, played at the speed of the beam and drawn.
 demo: $(VENV)/ready
 	@mkdir -p $(DEMO)
-	$(BIN)/ktrig simulate --experiment na62 --intensity 750 --duration 1 --seed 1 -o $(DEMO)/spill.h5
+	$(BIN)/ktrig simulate --experiment na62 --intensity 750 --duration 0.3 --seed 1 -o $(DEMO)/spill.h5
 	$(BIN)/ktrig info $(DEMO)/spill.h5
 	$(BIN)/ktrig replay --spill $(DEMO)/spill.h5 --speed 1
+	$(BIN)/ktrig plot spill $(DEMO)/spill.h5
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
