@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_particle import MAGNET, NA62, hits_of, naive_place, one, rng
 
-from streams.simulate import chance
-from streams.simulate.apparatus import load_apparatus
 from streams.simulate.detectors import background, hit
 from streams.simulate.detectors.chod import quadrant
-from streams.simulate.detectors.gtk import wrong_probability
-from streams.simulate.detectors.ktag import SECTORS, TUBES, ktag_hits
-from streams.simulate.detectors.l0_hits import l0_hits
-from streams.simulate.detectors.l1_hits import l1_hits
 from streams.simulate.detectors.lav import lav_station
 from streams.simulate.detectors.lkr import CLUSTER_GEV, MAX_CLUSTERS, in_lkr, lkr_hits
 from streams.simulate.detectors.muv3 import pad_at
 from streams.simulate.detectors.newchod import TILES, tile_at
 from streams.simulate.detectors.rich import ring_radius
-from streams.simulate.detectors.straw import straw_hits
 from streams.simulate.detectors.track import follow, x_at, y_at
 from streams.simulate.detectors.transport import transport
 from streams.simulate.stack import (
@@ -37,60 +29,18 @@ from streams.simulate.stack import (
     new_stack,
     pdg_of,
     push,
-    set_count,
 )
 from trigger.clock import LSB_NS
 from trigger.particles import (
     CTAU_PION_MM,
     ELECTRON,
     GAMMA,
-    KAON,
     M_MUON_GEV,
     M_PION_GEV,
     MUON,
     PION,
     mass_gev,
 )
-
-NA62 = load_apparatus("na62")
-MAGNET = NA62.magnet.z_mm
-
-
-def rng(seed: int = 1) -> Any:
-    return np.array([chance.seed_of(np.uint64(seed), np.uint64(7), np.uint64(0))], np.uint64)
-
-
-def one(
-    pdg: int, p: float, tx: float = 0.0, ty: float = 0.0, x: float = 0.0, y: float = 0.0, z: float = 110e3
-) -> Any:
-    """A stack of an empty beam particle and one particle of momentum p."""
-    stack = new_stack()
-    set_count(stack, 0)
-    push(stack, KAON, -1, (0.0, 0.0, 75.0, 75.0), (0.0, 0.0, z))
-    pz = p / np.sqrt(1 + tx**2 + ty**2)
-    push(stack, pdg, 0, (pz * tx, pz * ty, pz, float(np.hypot(p, mass_gev(pdg)))), (x, y, z))
-    return stack
-
-
-def hits_of(stack: Any, seed: int = 1, capacity: int = 1000) -> tuple[Any, Any]:
-    """Follow the stack and return the hits of the L0 detectors and their numbers."""
-    hits, counts = np.zeros((hit.N_L0, capacity), np.int64), np.zeros(hit.N_L0, np.int64)
-    clusters, state = np.zeros((MAX_CLUSTERS + 1, 4)), rng(seed)
-    transport(state, NA62, stack)
-    l0_hits(state, NA62, stack, clusters, 1000.0, hits, counts)
-    return hits, counts
-
-
-def naive_place(stack: Any, z: float) -> tuple[float, float]:
-    """Where the particle of a stack of two is at z, from its momentum: the kick in the plane of the magnet."""
-    px, py, pz, _, x, y, z0 = stack[1, :7]
-    charge = {PION: 1, -PION: -1, -MUON: 1, MUON: -1, -ELECTRON: 1, ELECTRON: -1}.get(pdg_of(stack, 1), 0)
-    if z <= MAGNET or z0 >= MAGNET:
-        return x + px / pz * (z - z0), y + py / pz * (z - z0)
-    kicked = px - 0.270 * charge
-    after = np.sqrt(px**2 + pz**2 - kicked**2)
-    return x + px / pz * (MAGNET - z0) + kicked / after * (z - MAGNET), y + py / pz * (z - z0)
-
 
 slopes = st.floats(-0.02, 0.02)
 vertices = st.floats(103e3, 235e3)
@@ -303,108 +253,6 @@ def test_all_tiles_and_all_pads_exist() -> None:
     centre = {12 * row + column for row in (5, 6) for column in (5, 6)}
     assert {pad for pad in pads if pad >= 144} == set(range(144, 152))
     assert not pads & centre
-
-
-@pytest.mark.needs_jit
-def test_a_kaon_lights_five_sectors_of_the_ktag_nearly_always() -> None:
-    fine, state = 0, rng()
-    for _ in range(2000):
-        hits, counts = np.zeros((hit.N_L1, 200), np.int64), np.zeros(hit.N_L1, np.int64)
-        ktag_hits(state, NA62.ktag, 0.0, hits, counts)
-        sectors = {(int(h) & 0xFFFF) // TUBES for h in hits[hit.KTAG, : counts[hit.KTAG]]}
-        assert sectors <= set(range(SECTORS))
-        fine += len(sectors) >= 5
-    assert fine / 2000 > 0.98
-
-
-def naive_straws(x: float, y: float, chamber: int) -> list[int]:
-    """IDs of the straws whose wire is nearer than their radius."""
-    straw = NA62.straw
-    found: list[int] = []
-    coordinates = (
-        ((x - y) / np.sqrt(2), (x + y) / np.sqrt(2)),
-        ((x + y) / np.sqrt(2), (x - y) / np.sqrt(2)),
-        (x, y),
-        (y, x),
-    )
-    for view, (across, along) in enumerate(coordinates):
-        slot = 4 * chamber + view
-        if (
-            straw.hole_min_mm[slot] < across < straw.hole_max_mm[slot]
-            or abs(across) > 1052.1112
-            or abs(along) > 1050
-        ):
-            continue
-        for plane in range(4):
-            first = straw.plane_mm[4 * view + plane] + straw.chamber_mm[slot]
-            wires = first + straw.pitch_mm * np.arange(122)
-            near = np.flatnonzero(np.abs(wires - across) < straw.radius_mm)
-            found.extend((slot * 4 + plane) * 122 + int(n) for n in near)
-    return found
-
-
-@settings(max_examples=100)
-@given(st.floats(0.0, 0.02), st.floats(0, 2 * np.pi), st.integers(0, 2**20))
-def test_a_track_hits_the_straws_that_it_crosses(angle: float, phi: float, seed: int) -> None:
-    """Without scattering and inefficiency; in all chambers, holes and edges included."""
-    straw = NA62.straw._replace(scatter_gev=0.0, efficiency=1.0)
-    stack = one(-MUON, 30.0, angle * np.cos(phi), angle * np.sin(phi), z=150e3)
-    follow(NA62.magnet, stack, 1)
-    hits, counts = np.zeros((hit.N_L1, 500), np.int64), np.zeros(hit.N_L1, np.int64)
-    straw_hits(rng(seed), straw, MAGNET, stack, 1, 0.0, hits, counts)
-    ids = [int(h) & 0xFFFF for h in hits[hit.STRAW, : counts[hit.STRAW]]]
-    expected = [
-        i for chamber, z in enumerate(straw.z_mm) for i in naive_straws(*naive_place(stack, z), chamber)
-    ]
-    assert ids[::2] == expected
-    assert ids[1::2] == [i | 1 << 15 for i in expected]
-    times = (hits[hit.STRAW, : counts[hit.STRAW]] >> 16).reshape(-1, 2)
-    assert (times % 8 == 0).all()
-    assert (times[:, 1] > times[:, 0]).all()
-
-
-@pytest.mark.needs_jit
-def test_drift_and_trailing_times_are_like_those_of_the_experiments_test_events() -> None:
-    """Its one-track events: 34 straws of 97% and more, leading from 0 to 178 ns, trailing 180 +- 10 ns."""
-    leading: list[float] = []
-    trailing: list[float] = []
-    straws: list[int] = []
-    state, tracks = rng(), np.random.default_rng(1)
-    for _ in range(500):
-        hits, counts = np.zeros((hit.N_L1, 500), np.int64), np.zeros(hit.N_L1, np.int64)
-        stack = one(PION, 25.0, tracks.uniform(6e-3, 8e-3), tracks.uniform(6e-3, 8e-3), z=130e3)
-        follow(NA62.magnet, stack, 1)
-        straw_hits(state, NA62.straw, MAGNET, stack, 1, 0.0, hits, counts)
-        times = (hits[hit.STRAW, : counts[hit.STRAW]] >> 16).reshape(-1, 2) * LSB_NS
-        leading.extend(times[:, 0])
-        trailing.extend(times[:, 1])
-        straws.append(len(times))
-    assert np.mean(straws) == pytest.approx(34.3, rel=0.05)
-    assert np.median(leading) == pytest.approx(55.4, abs=4)
-    assert np.mean(trailing) == pytest.approx(180, abs=1)
-    assert np.std(trailing) == pytest.approx(10, abs=0.6)
-
-
-def test_a_wrong_beam_track_becomes_likelier_with_the_intensity() -> None:
-    assert wrong_probability(NA62.gtk, 500.0) == pytest.approx(0.013)
-    assert wrong_probability(NA62.gtk, 1000.0) > wrong_probability(NA62.gtk, 500.0)
-    assert wrong_probability(NA62.gtk, 1e9) == 1.0
-
-
-def test_a_photon_leaves_hits_with_both_edges_in_the_lav_and_the_small_angle_vetoes() -> None:
-    for tx, detector in ((12e-3, hit.LAV), (0.75e-3, hit.IRCSAC)):
-        seen = 0
-        for seed in range(20):
-            stack, state = one(GAMMA, 20.0, tx), rng(seed)
-            hits, counts = np.zeros((hit.N_L1, 500), np.int64), np.zeros(hit.N_L1, np.int64)
-            transport(state, NA62, stack)
-            l1_hits(state, NA62, stack, 1000.0, hits, counts)
-            ids = [int(h) & 0xFFFF for h in hits[detector, : counts[detector]]]
-            leading = sorted(i for i in ids if i < 1 << 15)
-            assert sorted(i ^ 1 << 15 for i in ids if i >= 1 << 15) == leading
-            low = [i for i in leading if i % 2 == 0]
-            seen += len(low) >= (3 if detector == hit.LAV else 1)
-        assert seen >= 18
 
 
 @pytest.mark.parametrize("detector", range(hit.N_L0))
