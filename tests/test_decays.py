@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 from streams.simulate.decays.catalogue import Catalogue, standard_modes
+from streams.simulate.decays.shapes import three_body_weight
+from streams.simulate.decays.tables import SEMILEPTONIC
 from streams.simulate.stack import END_Z, ENERGY, MOTHER, PDG, X, Z
 from trigger.particles import (
     EXOTIC,
@@ -142,6 +144,30 @@ def test_kl3_has_the_spectrum_of_its_form_factors(mode: str, m_lepton: float) ->
         return np.sqrt(lam) * (1 - r) ** 2 * both
 
     assert chi2_of(t, density, m_lepton**2, (big - small) ** 2) < MOST_CHI2
+
+
+@pytest.mark.parametrize("mode", ["K-pi0-e-nu", "K-pi0-mu-nu"])
+def test_kl3_is_weighted_by_the_contraction_of_its_currents(mode: str) -> None:
+    """2 (H l)(H nu) - H^2 (l nu) with H = f+ (P + p) + f- (P - p): a constant times the weight, at any point."""
+    sample, catalogue = make(200, f"{mode}:br=1")
+    kaon, pi0, lepton, nu = (p4(sample.stacks, row) for row in (0, 1, 2, 3))
+
+    def dot(a: Floats, b: Floats) -> Floats:
+        return a[:, 3] * b[:, 3] - (a[:, :3] * b[:, :3]).sum(axis=1)
+
+    t = dot(kaon - pi0, kaon - pi0)
+    u = t / M_PION_GEV**2
+    plus, zero = 1 + 0.0252 * u + 0.0008 * u**2, 1 + 0.0176 * u
+    minus = (zero - plus) * (M_KAON_GEV**2 - M_PI0_GEV**2) / t
+    hadron = plus[:, None] * (kaon + pi0) + minus[:, None] * (kaon - pi0)
+    expected = 2 * dot(hadron, lepton) * dot(hadron, nu) - dot(hadron, hadron) * dot(lepton, nu)
+    number = catalogue.number(mode)
+    weights = [
+        three_body_weight(SEMILEPTONIC, catalogue.tables, number, M_KAON_GEV, e1, e2)
+        for e1, e2 in zip(at_rest(pi0, kaon), at_rest(lepton, kaon), strict=True)
+    ]
+    ratio = np.array(weights) / expected
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-4)
 
 
 @pytest.mark.needs_jit

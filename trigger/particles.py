@@ -33,7 +33,6 @@ M_PROTON_GEV: Final = 0.93827209
 CTAU_MUON_MM: Final = 658_638.4
 CTAU_PION_MM: Final = 7_804.5
 CTAU_KAON_MM: Final = 3_711.0
-CTAU_PI0_MM: Final = 25.5e-6
 
 
 @kernel("float64(int64)")
@@ -85,14 +84,3 @@ def charges(pdg: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     species, sign = np.abs(pdg), np.where(pdg > 0, 1, -1)
     leptons, hadrons = np.isin(species, (ELECTRON, MUON)), np.isin(species, (PION, KAON, PROTON))
     return np.where(leptons, -sign, np.where(hadrons, sign, 0)).astype(np.int64)
-
-
-def name(pdg: int) -> str:
-    """Name of a particle as physicists write it; its number if it has none here."""
-    return _NAMES.get(pdg, str(pdg))
-
-
-_NAMES: Final[dict[int, Any]] = {
-    -ELECTRON: "e+", ELECTRON: "e-", -MUON: "mu+", MUON: "mu-", NEUTRINO: "nu", GAMMA: "gamma", PI0: "pi0",
-    PION: "pi+", -PION: "pi-", KAON: "K+", -KAON: "K-", PROTON: "p", EXOTIC: "X", DARK_PHOTON: "A'",
-}  # fmt: skip

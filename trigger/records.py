@@ -7,13 +7,13 @@ momenta in GeV. Coordinates: z along the beam line from the target, y up, x to t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trigger.clock import FRAME_BITS
-from trigger.frames import FrameError, Offsets
+from trigger.frames import Offsets
 
 Records = NDArray[np.void]
 
@@ -95,21 +95,7 @@ class RecordStream:
         """The first frame after the stream."""
         return self.first_frame + self.n_frames
 
-    @classmethod
-    def empty(cls, dtype: np.dtype[Any], first_frame: int, n_frames: int) -> RecordStream:
-        """Make a stream of `n_frames` frames without records."""
-        return cls(first_frame, np.zeros(n_frames + 1, np.int64), np.zeros(0, dtype))
-
     def times_lsb(self) -> NDArray[np.int64]:
         """Time of each record in LSB since SOB: int64[n]."""
         frames = np.repeat(np.arange(self.first_frame, self.stop_frame), np.diff(self.offsets))
         return np.asarray((frames << FRAME_BITS) + self.records["time"], np.int64)
-
-    def cut(self, first_frame: int, stop_frame: int) -> RecordStream:
-        """Return the frames of a half-open range inside this stream; the records are shared, not copied."""
-        if not self.first_frame <= first_frame <= stop_frame <= self.stop_frame:
-            raise FrameError(
-                f"frames {first_frame} to {stop_frame} are not inside {self.first_frame} to {self.stop_frame}"
-            )
-        offsets = self.offsets[first_frame - self.first_frame : stop_frame - self.first_frame + 1]
-        return RecordStream(first_frame, offsets - offsets[0], self.records[offsets[0] : offsets[-1]])

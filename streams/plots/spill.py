@@ -98,7 +98,9 @@ def _draw_missing_mass(axes: Axes, content: SpillContent) -> None:
     for name, (p_low, p_high, low, high) in REGIONS.items():
         axes.add_patch(Rectangle((p_low, low), p_high - p_low, high - low, fill=False, ec=COLOURS[1], lw=1.5))
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.8}
-        axes.text(p_high + 1.2, (low + high) / 2, name, color=COLOURS[1], va="center", weight="bold", bbox=box)
+        axes.text(
+            p_high + 1.2, (low + high) / 2, name, color=COLOURS[1], va="center", weight="bold", bbox=box
+        )
     axes.axhline(M_PI0_GEV**2, color="0.5", lw=0.8, ls=":")
     axes.set(title=title, xlabel="track momentum (GeV/c)")
     axes.set_ylabel(r"$m^2_\mathrm{miss}$, $\pi^+$ hypothesis (GeV$^2$/$c^4$)")
