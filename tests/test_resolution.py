@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from decay_sample import make
+from decay_sample import NA62, make
 from numpy.typing import NDArray
 
+from streams.simulate.detectors.gtk import wrong_probability
 from trigger.particles import (
     M_ELECTRON_GEV,
     M_KAON_GEV,
@@ -76,6 +77,20 @@ def test_a_wrong_beam_track_takes_3_percent_of_mu_nu_into_region_1() -> None:
     # The issue's 2.8% is for 15-45 GeV/c.
     m2 = missing("K-mu-nu", wrong=True, most=45.0)
     assert inside(m2, REGION_1).mean() == pytest.approx(0.028, abs=0.004)
+
+
+@pytest.mark.parametrize(("mode", "most", "published"), [("K-pi-pi0", 35.0, 1e-3), ("K-mu-nu", 45.0, 3e-4)])
+def test_at_500_mhz_as_many_decays_leak_into_the_signal_regions_as_published(
+    mode: str, most: float, published: float
+) -> None:
+    """Within a factor 1.5: those with the wrong track, which is one in 77, and the few others."""
+    wrong = wrong_probability(NA62.gtk, 500.0)
+    leaks = 0.0
+    for is_wrong, share in ((True, wrong), (False, 1 - wrong)):
+        m2 = missing(mode, wrong=is_wrong, most=most)
+        regions = inside(m2, REGION_1) | (inside(m2, REGION_2) & (mode == "K-pi-pi0"))
+        leaks += share * float(regions.mean())
+    assert published / 1.5 < leaks < published * 1.5
 
 
 @pytest.mark.parametrize(
