@@ -356,6 +356,31 @@ def test_a_decay_whose_pi0_decays_as_asked_for_has_the_mode_of_the_pi0() -> None
     assert 150 < has_new.sum() < 250
 
 
+@pytest.mark.needs_jit
+def test_each_dark_photon_decays_whatever_other_pi0s_do() -> None:
+    sample, _ = make(20_000, "pi0-gamma-Ap:mass=0.05,br=0.5", "K-pi-2pi0:br=1", rows=16)
+    pdg, mothers = sample.stacks[:, :, PDG], sample.stacks[:, :, MOTHER]
+    used = np.arange(pdg.shape[1]) < sample.counts[:, None]
+    decay, row = np.nonzero((pdg == EXOTIC) & used)
+    electrons = (np.abs(pdg) == 11) & used
+    made = [(electrons[d] & (mothers[d] == r)).sum() for d, r in zip(decay, row, strict=True)]
+    assert len(decay) > 15_000
+    assert set(made) == {2}
+
+
+@pytest.mark.needs_jit
+def test_electrons_of_a_dark_photon_of_a_pi0_are_1_plus_cos2_to_its_flight() -> None:
+    sample, _ = make(100_000, "pi0-gamma-Ap:mass=0.05,br=1", "K-pi-pi0:br=1")
+    pi0, new, positron = (p4(sample.stacks, row) for row in (2, 4, 5))
+    assert (sample.stacks[:, 4, PDG] == EXOTIC).all()
+    half, k = 0.025, np.sqrt(0.025**2 - M_ELECTRON_GEV**2)
+    energy = at_rest(pi0, new)
+    momentum = np.sqrt(energy**2 - M_PI0_GEV**2)
+    dot = positron[:, 3] * pi0[:, 3] - (positron[:, :3] * pi0[:, :3]).sum(axis=1)
+    cosine = (energy * half - dot) / (momentum * k)
+    assert chi2_of(cosine, lambda c: 1 + c**2, -1, 1) < MOST_CHI2
+
+
 def test_a_pi0_that_nobody_sees_leaves_no_photon() -> None:
     sample, _ = make(100, "K-pi-pi0:br=1", "pi0-inv:br=1")
     assert not (sample.stacks[:, :, PDG] == GAMMA).any()

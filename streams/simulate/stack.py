@@ -26,7 +26,8 @@ TX, TX_AFTER, TY = 8, 9, 10  # slopes dx/dz upstream and downstream of the magne
 XM, YM = 11, 12  # where its straight lines cross the plane of the magnet
 LKR_GEV = 13  # energy that it leaves in the LKr
 PDG, MOTHER = 14, 15  # its PDG number; the row of what it comes from, -1 for the beam particle
-N_COLUMNS: Final = 16
+MODE = 16  # number of the mode that made it, which says what an exotic particle does
+N_COLUMNS: Final = 17
 
 STACK: Final = types.float64[:, ::1]
 """numba's type of a stack, for signatures."""

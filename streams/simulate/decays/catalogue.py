@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from streams.simulate.decays.tables import BREMSSTRAHLUNG, DALITZ, MASS, alias_t
 from streams.simulate.settings import SimulationError
 from trigger.jit import kernel
 
-GRID: Final = 400
+GRID: Final = 120
 """Points in each energy, or in the pair's mass, between which the largest weight is looked for."""
 
 MARGIN: Final = 1.02
@@ -104,12 +105,17 @@ def make_tables(modes: Sequence[Mode]) -> NDArray[np.float64]:
             row[column : column + len(values)] = values
     for i, mode in enumerate(modes):
         if mode.kind in (tables.THREE, tables.PAIR):
-            pair, mass = mode.kind == tables.PAIR, PARENTS[mode.parent][1]
-            made[i, tables.LARGEST] = MARGIN * largest_weight(pair, _shape(mode), made, i, mass)
+            made[i, tables.LARGEST] = MARGIN * _largest(tuple(made[i]), mode.kind, PARENTS[mode.parent][1])
     for k, parent in enumerate(PARENTS):
         weights = np.array([mode.branching_ratio * (mode.parent == parent) for mode in modes])
         made[:, tables.ACCEPT + k], made[:, tables.ALIAS + k] = alias_table(weights)
     return made
+
+
+@cache
+def _largest(row: tuple[float, ...], kind: int, mass: float) -> float:
+    """Return the largest weight of the mode in a row of the tables; found once, as kernels may be plain Python."""
+    return largest_weight(kind == tables.PAIR, int(row[tables.SHAPE]), np.array([row]), 0, mass)
 
 
 def _shape(mode: Mode) -> int:

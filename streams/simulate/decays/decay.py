@@ -6,7 +6,7 @@ from typing import Any
 
 from streams.simulate import chance
 from streams.simulate.decays.kinematics import two_body
-from streams.simulate.decays.multibody import four_leptons, one_and_pair, three_body
+from streams.simulate.decays.multibody import four_leptons, one_and_pair, three_body, transverse_pair
 from streams.simulate.decays.tables import (
     ACCEPT,
     ALIAS,
@@ -30,7 +30,7 @@ from streams.simulate.decays.tables import (
     TO_PAIR,
     TO_PI_E,
 )
-from streams.simulate.stack import END_Z, Z, count, momentum_of, pdg_of, place_of
+from streams.simulate.stack import END_Z, MODE, MOTHER, Z, count, momentum_of, pdg_of, place_of
 from trigger.jit import inline
 from trigger.particles import (
     DARK_PHOTON,
@@ -60,7 +60,7 @@ def draw_mode(rng: Any, tables: Any, parent: int) -> int:
 @inline
 def decay_by(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: float) -> None:
     """Let the particle in `row` decay where it is, in a mode; add the products."""
-    kind = int(tables[mode, KIND])
+    kind, first = int(tables[mode, KIND]), count(stack)
     stack[row, END_Z] = stack[row, Z]
     if kind == THREE:
         three_body(rng, tables, stack, row, mode, mass)
@@ -74,6 +74,8 @@ def decay_by(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: float
         else:
             two, m2 = int(tables[mode, PRODUCT + 1]), tables[mode, MASS + 1]
             two_body(rng, stack, row, p, mass, place, one, m1, two, m2)
+    for product in range(first, count(stack)):
+        stack[product, MODE] = mode
 
 
 @inline
@@ -88,7 +90,11 @@ def exotic_decay(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: f
     stack[row, END_Z] = place[2]
     if to == TO_PAIR and pdg_of(stack, row) == EXOTIC:
         m2 = tables[mode, MASS2]
+        first = count(stack)
         two_body(rng, stack, row, p, mass, place, DARK_PHOTON, m2, DARK_PHOTON, m2)
+        stack[first, MODE], stack[first + 1, MODE] = mode, mode
+    elif to == TO_EE and pdg_of(stack, int(stack[row, MOTHER])) == PI0:
+        transverse_pair(rng, stack, row, p, mass, place)
     elif to in (TO_EE, TO_PAIR):
         two_body(rng, stack, row, p, mass, place, -ELECTRON, M_ELECTRON_GEV, ELECTRON, M_ELECTRON_GEV)
     elif to == TO_MUMU:
@@ -111,18 +117,20 @@ def decay(rng: Any, tables: Any, stack: Any) -> int:
     """
     mode = draw_mode(rng, tables, KAON_MODES if pdg_of(stack, 0) == KAON else PION_MODES)
     decay_by(rng, tables, stack, 0, mode, mass_gev(pdg_of(stack, 0)))
-    i, exotic, told = 1, mode, mode
+    i, told = 1, mode
     while i < count(stack):
         pdg = pdg_of(stack, i)
         if pdg == PI0:
-            exotic = draw_mode(rng, tables, PI0_MODES)
-            if tables[exotic, SIGNAL] > 0.0:
-                told = exotic
-            decay_by(rng, tables, stack, i, exotic, M_PI0_GEV)
+            own = draw_mode(rng, tables, PI0_MODES)
+            if tables[own, SIGNAL] > 0.0:
+                told = own
+            decay_by(rng, tables, stack, i, own, M_PI0_GEV)
         elif pdg == EXOTIC:
+            exotic = int(stack[i, MODE])
             last = MASS + (2 if tables[exotic, KIND] == THREE else 1)
             exotic_decay(rng, tables, stack, i, exotic, tables[exotic, last])
         elif pdg == DARK_PHOTON:
+            exotic = int(stack[i, MODE])
             exotic_decay(rng, tables, stack, i, exotic, tables[exotic, MASS2])
         i += 1
     return told

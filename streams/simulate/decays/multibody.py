@@ -21,7 +21,7 @@ from streams.simulate.decays.tables import (
     PRODUCT,
     SHAPE,
 )
-from streams.simulate.stack import FOUR, STACK, VECTOR, momentum_of, place_of, push
+from streams.simulate.stack import FOUR, MOTHER, STACK, VECTOR, momentum_of, place_of, push
 from trigger.jit import kernel
 from trigger.particles import ELECTRON, M_ELECTRON_GEV
 
@@ -128,6 +128,26 @@ def one_and_pair(rng: Any, tables: Any, stack: Any, row: int, mode: int, mass: f
     push(stack, int(tables[mode, PRODUCT + 2]), row, other, place)
 
 
+@kernel(types.void(types.uint64[::1], STACK, types.int64, FOUR, types.float64, VECTOR))
+def transverse_pair(rng: Any, stack: Any, row: int, p: Any, mass: float, place: Any) -> None:
+    """Let a vector that a pi0 made beside a photon decay to e+ e-: it is transverse, so 1 + cos^2 to its flight."""
+    mother = momentum_of(stack, int(stack[row, MOTHER]))
+    x, y, z, _ = boosted(mother, (-p[0], -p[1], -p[2], p[3]), mass)
+    size = np.sqrt(x * x + y * y + z * z)
+    k = momentum_in_two(mass, M_ELECTRON_GEV, M_ELECTRON_GEV)
+    n = around(rng, (x / size, y / size, z / size), pair_cosine(rng, DALITZ, 2.0 * k / mass))
+    one = boosted((k * n[0], k * n[1], k * n[2], 0.5 * mass), p, mass)
+    push(stack, -ELECTRON, row, one, place)
+    push(stack, ELECTRON, row, (p[0] - one[0], p[1] - one[1], p[2] - one[2], p[3] - one[3]), place)
+
+
+@kernel("float64(float64)")
+def pair_threshold(q2: float) -> float:
+    """Return (1 - 4 m^2/q2)^{1/2} (1 + 2 m^2/q2) of a pair of electrons: at most 1."""
+    ratio = M_ELECTRON_GEV * M_ELECTRON_GEV / q2
+    return np.sqrt(max(1.0 - 4.0 * ratio, 0.0)) * (1.0 + 2.0 * ratio)
+
+
 @kernel(
     types.void(types.uint64[::1], STACK, types.int64, FOUR, types.float64, VECTOR, types.int64, types.float64)
 )
@@ -143,11 +163,12 @@ def four_leptons(
     while True:
         a = np.sqrt(low * (high / low) ** chance.uniform(rng))
         b = np.sqrt(low * (high / low) ** chance.uniform(rng))
-        if a + b + m_single >= mass:
+        if a + b + m_single >= mass or chance.uniform(rng) > pair_threshold(a * a) * pair_threshold(b * b):
             continue
         if single == 0:
             k = momentum_in_two(mass, a, b)
-            if chance.uniform(rng) * 0.5 * mass < k:
+            # lambda^{3/2}: a pseudoscalar to two vectors.
+            if chance.uniform(rng) * (0.5 * mass) ** 3 < k**3:
                 n = isotropic(rng)
                 first = boosted((k * n[0], k * n[1], k * n[2], np.sqrt(k * k + a * a)), p, mass)
                 second = (p[0] - first[0], p[1] - first[1], p[2] - first[2], p[3] - first[3])

@@ -138,6 +138,8 @@ def _number(text: str, key: str, value: str) -> float:
         number = float(value)
     except ValueError:
         number = math.nan
+    if key == "ctau" and number == math.inf:
+        return LONGEST_MM
     if not math.isfinite(number):
         raise SimulationError(f"signal {text!r}: {key} is {value!r}, not a number; write it as {key}=1e-3")
     return number
