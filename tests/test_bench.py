@@ -63,6 +63,7 @@ def test_the_task_is_a_nominal_spill_with_the_menu_of_2018_and_control() -> None
     l0.check_same(task.run_numpy(), task.run())
 
 
+@pytest.mark.needs_jit
 def test_the_same_seed_gives_the_same_task() -> None:
     first, again, other = l0.make_task(TINY_S), l0.make_task(TINY_S), l0.make_task(TINY_S, seed=2)
     words = [[s.words.tolist() for b in t.blocks for s in b.streams.values()] for t in (first, again, other)]
@@ -109,6 +110,7 @@ def test_a_figure_is_the_median_of_at_least_7_unless_asked_otherwise() -> None:
     }.items()
 
 
+@pytest.mark.needs_jit
 def test_bench_l0_tells_people_in_five_lines() -> None:
     arguments = ["l0", "--duration", f"{TINY_S}", "--repetitions", "1", "--numpy-repetitions", "1"]
     result = CliRunner().invoke(command, arguments)

@@ -88,12 +88,14 @@ def run(tmp_path: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command, [*arguments, "-o", str(tmp_path / "spill.h5")])
 
 
+@pytest.mark.needs_jit
 def test_the_command_says_nothing_in_a_pipe(tmp_path: Path) -> None:
     result = run(tmp_path, *SHORT)
     assert (result.exit_code, result.output) == (0, "")
     assert (tmp_path / "spill.h5").stat().st_size > 0
 
 
+@pytest.mark.needs_jit
 def test_the_command_prints_one_json_object(tmp_path: Path) -> None:
     result = run(tmp_path, *SHORT, "--no-accidentals", "--json")
     seen = json.loads(result.stdout)
@@ -169,6 +171,7 @@ def test_a_signal_is_made_labelled_and_kept(tmp_path: Path) -> None:
         assert (decays["mode"] == list(truth.modes).index(mode)).sum() == n
 
 
+@pytest.mark.needs_jit
 def test_a_measured_profile_shapes_the_spill(tmp_path: Path) -> None:
     (tmp_path / "beam.txt").write_text("# s, MHz\n0.000, 1\n0.007 1\n0.0071 3\n0.014 3\n", encoding="ascii")
     options = (
