@@ -119,7 +119,7 @@ def _signals_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated spill of 20 ms at 100 MHz, primitives only: four blocks, all lines of the menu fire."""
+    """A simulated spill of 20 ms at 50 MHz, primitives only: four blocks, all lines of the menu fire."""
     path = tmp_path_factory.mktemp("spill") / "spill.h5"
     options = (
         "--intensity",

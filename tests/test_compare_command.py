@@ -26,9 +26,9 @@ Ktrig = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 ms at 400 MHz: decays pile up, so that menus differ in many ways."""
+    """4 ms at 400 MHz: decays pile up, so that menus differ in many ways."""
     path = tmp_path_factory.mktemp("busy") / "spill.h5"
-    options = ("--intensity", "400", "--duration", "0.02", "--run", "8764", "--burst", "500", "--no-hits")
+    options = ("--intensity", "400", "--duration", "0.004", "--run", "8764", "--burst", "500", "--no-hits")
     return simulate(path, *options)
 
 
@@ -70,7 +70,7 @@ def test_the_text_fits_80_columns_and_says_what_differs(spill: Path, other: Path
     code, out, error = ktrig("compare", "--spill", spill, "--menu", A, "--menu", other)
     assert (code, error) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "na62 run 8764 burst 500, beam from 0.000 to 0.020 s"
+    assert lines[0] == "na62 run 8764 burst 500, beam from 0.000 to 0.004 s"
     assert lines[1:3] == [f"A  {A}", f"B  {other}"]
     assert max(map(len, lines[3:])) <= 80
     assert "!LKr30 not met in A" in out
