@@ -43,7 +43,7 @@ def main() -> None:
     """Simulate a nominal spill, replay it at the speed of the beam, and keep the picture of the report."""
     with tempfile.TemporaryDirectory() as folder:
         spill = Path(folder) / "spill.h5"
-        settings = SimulationSettings(intensity_mhz=750, duration_s=4.8, seed=1)
+        settings = SimulationSettings(intensity_mhz=750, duration_s=1.0, seed=1)
         write_spill(spill, settings, load_experiment("na62"), run=0, burst=0, workers=2)
         report = replay_processes(make_request([spill], "na62-2018", None, speed=1.0), Watcher())
         console = Console(record=True, width=COLUMNS, file=io.StringIO())
