@@ -14,7 +14,7 @@ from streams.simulate.beam import beam_particle
 from streams.simulate.decays.catalogue import Catalogue
 from streams.simulate.decays.decay import decay
 from streams.simulate.detectors.gtk import gtk_track
-from streams.simulate.stack import MAX_PARTICLES, N_COLUMNS, count, new_stack
+from streams.simulate.stack import MAX_PARTICLES, N_COLUMNS, count
 from trigger.particles import KAON, PION
 from trigger.reconstruct.kinematics import momenta
 from trigger.records import BEAM
@@ -65,6 +65,3 @@ def make(
     times = np.zeros(n, np.int64)
     _fill(seed, parent, wrong, NA62.beam, NA62.magnet, NA62.gtk, catalogue.tables, *sample, times)
     return sample, catalogue
-
-
-__all__ = ["NA62", "Sample", "make", "new_stack"]

@@ -42,19 +42,6 @@ NEAR: Final = types.NamedUniTuple(types.int64[:, ::1], 3, Near)  # type: ignore[
 FRAMES: Final = named(Frames)
 
 
-@kernel("boolean(int64[:, ::1], int64)")
-def covers(ranges: Any, time: int) -> bool:
-    """Say whether a time lies in one of the sorted intervals int64[n, 2]."""
-    low, high = 0, len(ranges)
-    while low < high:
-        middle = (low + high) // 2
-        if ranges[middle, 0] <= time:
-            low = middle + 1
-        else:
-            high = middle
-    return low > 0 and time < ranges[low - 1, 1]
-
-
 @kernel("boolean(int64[:, ::1], int64, int64)")
 def touches(ranges: Any, begin: int, end: int) -> bool:
     """Say whether the time from `begin` to before `end` shares anything with one of the sorted intervals."""
@@ -66,3 +53,9 @@ def touches(ranges: Any, begin: int, end: int) -> bool:
         else:
             high = middle
     return low < len(ranges) and ranges[low, 0] < end
+
+
+@kernel("boolean(int64[:, ::1], int64)")
+def covers(ranges: Any, time: int) -> bool:
+    """Say whether a time lies in one of the sorted intervals int64[n, 2]."""
+    return touches(ranges, time, time + 1)
