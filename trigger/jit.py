@@ -28,17 +28,22 @@ _PACKAGES: Final = ("trigger", "streams")
 
 Matrix = Annotated[NDArray[np.float64], "rows, columns"]
 WholeMatrix = Annotated[NDArray[np.int64], "rows, columns"]
-"""Types of fields of a NamedTuple that are float64, int64[rows, columns]; NDArray[np.float64] is float64[n]."""
+ByteMatrix = Annotated[NDArray[np.uint8], "rows, columns"]
+"""Types of fields of a NamedTuple that are float64, int64, uint8[rows, columns]; NDArray[np.float64] is float64[n]."""
 
 _FIELDS: Final = {
     float: types.float64,
     int: types.int64,
     NDArray[np.float64]: types.float64[::1],
     NDArray[np.int64]: types.int64[::1],
+    NDArray[np.float32]: types.float32[::1],
     NDArray[np.int32]: types.int32[::1],
+    NDArray[np.int16]: types.int16[::1],
+    NDArray[np.uint8]: types.uint8[::1],
     NDArray[np.uint64]: types.uint64[::1],
     Matrix: types.float64[:, ::1],
     WholeMatrix: types.int64[:, ::1],
+    ByteMatrix: types.uint8[:, ::1],
 }
 
 

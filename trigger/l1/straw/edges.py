@@ -1,0 +1,73 @@
+"""From the edges of an event to its straws: one leading and one trailing time each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from trigger.clock import LSB_NS
+from trigger.jit import inline, kernel
+from trigger.l1.straw.geometry import MARGIN, N_STRAWS, PLACE_BITS, STRAWS
+from trigger.l1.straw.hits import MAX_EDGES, MISSING_NS, STRAWS_T
+
+TRAILING: Final = 0x8000
+"""Bit of the ID of a trailing edge."""
+
+TOO_MANY: Final = -1
+
+LEADING_NS: Final = (-10.0, 300.0)
+TRAILING_NS: Final = (-100.0, 300.0)
+"""Times of edges that may take the place of another, both ends excluded."""
+
+
+@inline
+def _take_leading(straws: Any, k: int, t: Any) -> None:
+    """Let a leading edge take the place of a later one, or of none."""
+    stored = straws.leading[k]
+    if LEADING_NS[0] < t < LEADING_NS[1] and (t < stored or stored <= LEADING_NS[0]):
+        straws.leading[k], straws.late[k] = t, 1
+
+
+@inline
+def _take_trailing(straws: Any, k: int, t: Any) -> None:
+    """Let a trailing edge take the place of an earlier one, or of none."""
+    stored = straws.trailing[k]
+    if TRAILING_NS[0] < t < TRAILING_NS[1] and (t > stored or stored < TRAILING_NS[0]):
+        straws.trailing[k] = t
+
+
+@kernel(types.int64(types.uint32[::1], types.int64, types.int64, types.int64, STRAWS_T))
+def pair_edges(words: Any, begin: int, end: int, time_lsb: int, straws: Any) -> int:
+    """Pair the edges `words[begin:end]` around a trigger time; return the number of straws, TOO_MANY of too many edges.
+
+    words: `(id << 16) | time16`, in order of time, within 2^15 LSB of the trigger. The first edge of a straw is kept
+    whenever it came. An ID that no straw has is left out.
+    """
+    if end - begin >= MAX_EDGES:
+        return TOO_MANY
+    n = 0
+    origin = time_lsb & 0xFFFF
+    for i in range(begin, end):
+        word = np.int64(words[i])
+        straw = word >> 16 & ~TRAILING
+        if straw >= N_STRAWS:
+            continue
+        # The difference of two times of 16 bits, as a signed number of 16 bits.
+        t = np.float32((((word - origin & 0xFFFF) ^ 0x8000) - 0x8000) * LSB_NS)
+        place = straw + MARGIN + straw // STRAWS * ((1 << PLACE_BITS) - STRAWS)
+        k = np.int64(straws.number[place]) - 1
+        trailing = word >> 31
+        if k < 0:
+            straws.place[n] = place
+            straws.leading[n] = MISSING_NS if trailing else t
+            straws.trailing[n] = t if trailing else MISSING_NS
+            straws.late[n] = 0
+            n += 1
+            straws.number[place] = n
+        elif trailing:
+            _take_trailing(straws, k, t)
+        else:
+            _take_leading(straws, k, t)
+    return n

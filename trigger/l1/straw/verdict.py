@@ -1,0 +1,101 @@
+"""The verdict: what the tracks of an event say, as bits."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from trigger.jit import inline, kernel
+from trigger.l1.straw.closest import closest_approach
+from trigger.l1.straw.geometry import BEAM_X_MM, MAGNET_MM
+from trigger.l1.straw.tracks import TRACKS_T
+
+PNN: Final = 1
+EXOTIC: Final = 2
+MULTI_TRACK: Final = 4
+DV_LOOSE: Final = 8
+DV_TIGHT: Final = 16
+ONE_TRACK: Final = 32
+ALL: Final = 0x3F
+"""Verdict of an event with too much in it."""
+
+VARIANTS: Final = {
+    "pnn": PNN,
+    "exotic": EXOTIC,
+    "multi-track": MULTI_TRACK,
+    "dv-loose": DV_LOOSE,
+    "dv-tight": DV_TIGHT,
+    "one-track": ONE_TRACK,
+}
+"""Bits by the names that a menu uses."""
+
+Z_MIN_MM: Final = np.float32(-100000.0)
+Z_MAX_MM: Final = np.float32(180000.0)
+CDA_BEAM_MM: Final = np.float32(200.0)
+CDA_PAIR_MM: Final = np.float32(30.0)
+PNN_P_MEV: Final = 50000.0
+ONE_TRACK_P_MEV: Final = 65000.0
+LOOSE_MM: Final = 50.0
+TIGHT_MM: Final = 100.0
+MANY: Final = 3
+
+DV_BEAM_DX_DZ: Final = 0.0011978
+"""Slope of the beam in the distance of a displaced vertex, as that code has it."""
+
+
+@inline
+def _distance_from_beam_mm(x: float, y: float, z: float) -> float:
+    """Return the perpendicular distance of a point from the beam line."""
+    dx, dz = x - BEAM_X_MM, z - MAGNET_MM
+    along = (dx * DV_BEAM_DX_DZ + dz) / (1.0 + DV_BEAM_DX_DZ**2)
+    return np.sqrt((dx - along * DV_BEAM_DX_DZ) ** 2 + y * y + (dz - along) ** 2)
+
+
+@kernel(types.int64(TRACKS_T, types.int64))
+def verdict_of(tracks: Any, n: int) -> int:
+    """Return the bits for the first `n` tracks.
+
+    A good vertex has -100 m < z < 180 m and CDA < 200 mm with the beam. pnn: one with p < 50 GeV/c, and no other
+    track within 30 mm of its own. exotic: a negative one. multi-track: three or more. dv-loose, dv-tight: two of
+    opposite charge within 30 mm, at z < 180 m and more than 50 or 100 mm from the beam line. one-track: one with a
+    good vertex and p < 65 GeV/c.
+    """
+    bits = MULTI_TRACK if n >= MANY else 0
+    farthest = 0.0
+    for i in range(n):
+        negative = tracks.m1[i] - tracks.m2[i] < 0.0
+        if negative:
+            bits |= EXOTIC
+        alone = True
+        for j in range(n):
+            if j == i:
+                continue
+            first, second = min(i, j), max(i, j)
+            cda, x, y, z = closest_approach(
+                np.float32(tracks.q1[first]),
+                np.float32(tracks.qy[first]),
+                np.float32(tracks.m1[first]),
+                np.float32(tracks.my[first]),
+                np.float32(tracks.q1[second]),
+                np.float32(tracks.qy[second]),
+                np.float32(tracks.m1[second]),
+                np.float32(tracks.my[second]),
+            )
+            if not cda < CDA_PAIR_MM:
+                continue
+            alone = False
+            if j > i and negative != (tracks.m1[j] - tracks.m2[j] < 0.0) and z < Z_MAX_MM:
+                farthest = max(farthest, _distance_from_beam_mm(float(x), float(y), float(z)))
+        z, cda = tracks.z[i], tracks.cda[i]
+        if Z_MIN_MM < z < Z_MAX_MM and cda < CDA_BEAM_MM:
+            if tracks.p[i] < ONE_TRACK_P_MEV:
+                bits |= ONE_TRACK
+            if tracks.p[i] < PNN_P_MEV and alone:
+                bits |= PNN
+    if farthest > LOOSE_MM:
+        bits |= DV_LOOSE
+    if farthest > TIGHT_MM:
+        bits |= DV_TIGHT
+    return bits
