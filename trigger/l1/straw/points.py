@@ -169,7 +169,7 @@ def views_covering(chamber: int, x: float, y: float) -> int:
 
 
 @inline
-def _crossing(view: int, other: int, a: float, b: float) -> tuple[float, float]:
+def crossing(view: int, other: int, a: float, b: float) -> tuple[float, float]:
     """Return (x, y) where coordinate `a` of a view and `b` of a later one cross."""
     if view == X:
         return a, b
@@ -192,7 +192,7 @@ def two_view_points(clusters: Any, chamber: int, points: Any) -> bool:
                 for j in range(b0, b0 + clusters.n[first + other]):
                     if clusters.mark[i] or clusters.mark[j]:
                         continue
-                    x, y = _crossing(view, other, clusters.mm[i], clusters.mm[j])
+                    x, y = crossing(view, other, clusters.mm[i], clusters.mm[j])
                     if views_covering(chamber, x, y) == 2 and not _add(points, chamber, x, y, 0.0, 2):
                         return False
     return True

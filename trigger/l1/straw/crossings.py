@@ -1,0 +1,160 @@
+"""Points for the refit: where clusters of a chamber's views meet, at the place that suits all of them best."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+
+from trigger.jit import inline, kernel
+from trigger.l1.straw.clusters import CLUSTERS_T, ROOM
+from trigger.l1.straw.geometry import CHAMBERS, VIEWS, U, V, X, Y
+from trigger.l1.straw.points import MAX_POINTS, POINTS_T, ROOT2, crossing, view_counts, views_covering
+
+FIT_MM: Final = 4.0
+"""Largest distance of a cluster from what the others predict; that of a good track is below 1.5 mm."""
+
+MOST: Final = 200
+"""Points of a chamber; with as many, the event is accepted."""
+
+IN_FOUR: Final = 1
+IN_THREE: Final = 2
+"""Marks of a cluster that is in a point of four views, or else of three."""
+
+
+@inline
+def _add(points: Any, chamber: int, x: float, y: float, distance: float, views: int) -> bool:
+    n = points.n[chamber]
+    if n >= MOST:
+        return False
+    k = chamber * MAX_POINTS + n
+    points.x[k], points.y[k], points.distance[k], points.views[k] = x, y, distance, views
+    points.n[chamber] = n + 1
+    return True
+
+
+@inline
+def _four(clusters: Any, chamber: int, points: Any) -> bool:
+    """Append points of four views: the least squares of x, y, (x + y)/sqrt2 and (x - y)/sqrt2 to the clusters."""
+    first = chamber * VIEWS * ROOM
+    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    nv, nu, nx, ny = view_counts(clusters, chamber)
+    for i in range(y0, y0 + ny):
+        y = clusters.mm[i]
+        for j in range(x0, x0 + nx):
+            x = clusters.mm[j]
+            for k in range(u0, u0 + nu):
+                du = clusters.mm[k] - (x + y) / ROOT2
+                if not np.abs(du) < FIT_MM:
+                    continue
+                for m in range(v0, v0 + nv):
+                    dv = clusters.mm[m] - (x - y) / ROOT2
+                    if not np.abs(dv) < FIT_MM:
+                        continue
+                    at_x, at_y = x + (du + dv) / (2.0 * ROOT2), y + (du - dv) / (2.0 * ROOT2)
+                    if not _add(points, chamber, at_x, at_y, np.abs(du) + np.abs(dv), 4):
+                        return False
+                    clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = IN_FOUR
+    return True
+
+
+@inline
+def _free(clusters: Any, i: int, j: int, k: int) -> bool:
+    """Whether at most one of three clusters is in a point of four views."""
+    mark = clusters.mark
+    return int(mark[i] == IN_FOUR) + int(mark[j] == IN_FOUR) + int(mark[k] == IN_FOUR) <= 1
+
+
+@inline
+def _mark(clusters: Any, i: int) -> None:
+    """Note that a cluster is in a point of three views."""
+    if clusters.mark[i] == 0:
+        clusters.mark[i] = IN_THREE
+
+
+@inline
+def _add_three(clusters: Any, points: Any, chamber: int, i: int, j: int, k: int, x: float, y: float, d: float) -> bool:
+    """Append the point of three clusters, `d` from meeting, if it is one."""
+    if not (np.abs(d) < FIT_MM and _free(clusters, i, j, k)):
+        return True
+    _mark(clusters, i)
+    _mark(clusters, j)
+    _mark(clusters, k)
+    return _add(points, chamber, x, y, np.abs(d), 3)
+
+
+@inline
+def _three(clusters: Any, chamber: int, points: Any) -> bool:
+    """Append points of three views: x, y and a slanted one, or both slanted ones and x or y.
+
+    The cluster of the third view pulls the crossing of the other two a third of the way, by least squares.
+    """
+    first = chamber * VIEWS * ROOM
+    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    nv, nu, nx, ny = view_counts(clusters, chamber)
+    for i in range(y0, y0 + ny):
+        y = clusters.mm[i]
+        for j in range(x0, x0 + nx):
+            x = clusters.mm[j]
+            for k in range(u0, u0 + nu):
+                d = clusters.mm[k] - (x + y) / ROOT2
+                pull = d / (2.0 * ROOT2)
+                if not _add_three(clusters, points, chamber, i, j, k, x + pull, y + pull, d):
+                    return False
+            for k in range(v0, v0 + nv):
+                d = clusters.mm[k] - (x - y) / ROOT2
+                pull = d / (2.0 * ROOT2)
+                if not _add_three(clusters, points, chamber, i, j, k, x + pull, y - pull, d):
+                    return False
+    for i in range(v0, v0 + nv):
+        v = clusters.mm[i]
+        for j in range(u0, u0 + nu):
+            u = clusters.mm[j]
+            x, y = (v + u) / ROOT2, (u - v) / ROOT2
+            for k in range(x0, x0 + nx):
+                d = clusters.mm[k] - x
+                if not _add_three(clusters, points, chamber, i, j, k, x + d / 2.0, y, d):
+                    return False
+            for k in range(y0, y0 + ny):
+                d = clusters.mm[k] - y
+                if not _add_three(clusters, points, chamber, i, j, k, x, y + d / 2.0, d):
+                    return False
+    return True
+
+
+@inline
+def _two(clusters: Any, chamber: int, points: Any) -> bool:
+    """Append crossings of two views where no others have straws, of clusters that are in no point yet."""
+    first = chamber * VIEWS
+    for view in range(V, Y):
+        a0 = (first + view) * ROOM
+        for i in range(a0, a0 + clusters.n[first + view]):
+            if clusters.mark[i]:
+                continue
+            for other in range(view + 1, VIEWS):
+                b0 = (first + other) * ROOM
+                for j in range(b0, b0 + clusters.n[first + other]):
+                    if clusters.mark[j]:
+                        continue
+                    x, y = crossing(view, other, clusters.mm[i], clusters.mm[j])
+                    if views_covering(chamber, x, y) == 2 and not _add(points, chamber, x, y, 0.0, 2):
+                        return False
+    return True
+
+
+@kernel(types.boolean(CLUSTERS_T, POINTS_T))
+def make_crossings(clusters: Any, points: Any) -> bool:
+    """Make the points of all chambers; False if one of them has too many."""
+    for chamber in range(CHAMBERS):
+        points.n[chamber] = 0
+        if not _four(clusters, chamber, points):
+            return False
+        free = 0
+        for view in range(chamber * VIEWS, (chamber + 1) * VIEWS):
+            for i in range(view * ROOM, view * ROOM + clusters.n[view]):
+                free += int(clusters.mark[i] == 0)
+        # Two clusters at least must be left over for any other point.
+        if free >= 2 and not (_three(clusters, chamber, points) and _two(clusters, chamber, points)):
+            return False
+    return True
