@@ -29,7 +29,9 @@ _PACKAGES: Final = ("trigger", "streams")
 Matrix = Annotated[NDArray[np.float64], "rows, columns"]
 WholeMatrix = Annotated[NDArray[np.int64], "rows, columns"]
 ByteMatrix = Annotated[NDArray[np.uint8], "rows, columns"]
-"""Types of fields of a NamedTuple that are float64, int64, uint8[rows, columns]; NDArray[np.float64] is float64[n]."""
+SingleMatrix = Annotated[NDArray[np.float32], "rows, columns"]
+"""Types of fields of a NamedTuple that are float64, int64, uint8, float32[rows, columns]; NDArray[np.float64] is
+float64[n]."""
 
 _FIELDS: Final = {
     float: types.float64,
@@ -39,11 +41,14 @@ _FIELDS: Final = {
     NDArray[np.float32]: types.float32[::1],
     NDArray[np.int32]: types.int32[::1],
     NDArray[np.int16]: types.int16[::1],
+    NDArray[np.uint16]: types.uint16[::1],
+    NDArray[np.uint32]: types.uint32[::1],
     NDArray[np.uint8]: types.uint8[::1],
     NDArray[np.uint64]: types.uint64[::1],
     Matrix: types.float64[:, ::1],
     WholeMatrix: types.int64[:, ::1],
     ByteMatrix: types.uint8[:, ::1],
+    SingleMatrix: types.float32[:, ::1],
 }
 
 

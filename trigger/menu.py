@@ -15,6 +15,7 @@ from trigger.clock import LSB_PER_TICK, seconds
 from trigger.conditions import ConditionError, canonical, read_condition
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment, ExperimentError
+from trigger.l1.settings import Factor, L1Settings, Steps
 from trigger.toml_source import Name, Path, Table, Whole, fault, parse, place, shown
 
 N_MASKS: Final = 16
@@ -95,12 +96,17 @@ class Control(Table):
 
 
 class Line(Table):
-    """One row of the menu; of every `downscaling` times its condition is met it fires once."""
+    """One row of the menu; of every `downscaling` times its condition is met it fires once.
+
+    l1: its algorithms, in order; without any, L1 accepts all of it. l1_reduction: 1 in so many is looked at.
+    """
 
     name: Name
     condition: Condition
     downscaling: Annotated[int, BeforeValidator(partial(_downscaling, MASK_DOWNSCALING_BITS))]
     description: str = ""
+    l1: Steps = ()
+    l1_reduction: Factor = 1
 
 
 def _choke(value: Any) -> Any:
@@ -157,6 +163,7 @@ class Menu(Table):
     l0: L0Settings
     control: Control | None = None
     dispatch: DispatchSettings | None = None
+    l1: L1Settings | None = None
     line: Annotated[tuple[Line, ...], Field(validate_default=True)] = ()
 
     @field_validator("line")
@@ -179,6 +186,13 @@ class Menu(Table):
                     ("line", i, "name"), f"{line.name!r} is the name of {taken[line.name]}; choose another"
                 )
             taken[line.name] = f"line {i + 1}"
+        return self
+
+    @model_validator(mode="after")
+    def _l1_is_there(self) -> Menu:
+        for i, line in enumerate(self.line):
+            if self.l1 is None and (line.l1 or line.l1_reduction > 1):
+                raise fault(("line", i, "l1"), "the menu has no L1; add the table [l1]")
         return self
 
     @property
@@ -216,9 +230,12 @@ class Menu(Table):
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of the menu's content, whatever its comments, spacing and order of fields."""
-        # A menu without [dispatch] has the hash that it had before there was this table.
-        left_out = {"dispatch"} if self.dispatch is None else set()
+        # A menu without a table has the hash that it had before there was this table.
+        left_out = {name for name in ("dispatch", "l1") if getattr(self, name) is None}
         dumped = self.model_dump(mode="json", exclude=left_out)
+        if self.l1 is None:
+            for line in dumped["line"]:
+                del line["l1"], line["l1_reduction"]
         content = json.dumps(dumped, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 

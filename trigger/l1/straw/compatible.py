@@ -18,7 +18,7 @@ from trigger.l1.straw.points import MAX_POINTS, Points, make_points, make_points
 from trigger.l1.straw.selection import make_copies, select_points
 from trigger.l1.straw.tracklets import Tracklets, find_tracks, forget, make_tracklets
 from trigger.l1.straw.tracks import MAX_FINAL, MAX_TRACKS, TRACKS_T, Tracks, make_tracks
-from trigger.l1.straw.verdict import ALL, verdict_of
+from trigger.l1.straw.verdict import ALL, CUTS_T, verdict_of
 
 
 class Compatible(NamedTuple):
@@ -53,8 +53,8 @@ def make_compatible() -> Compatible:
     )
 
 
-@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, COMPATIBLE_T, types.boolean))
-def search_compatible(straws: Any, n: int, c: Any, memory: bool) -> tuple[int, int]:
+@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, COMPATIBLE_T, CUTS_T, types.boolean))
+def search_compatible(straws: Any, n: int, c: Any, cuts: Any, memory: bool) -> tuple[int, int]:
     """Search the tracks of an event of `n` straws; return the verdict and their number, -1 if there is too much.
 
     The tracks are in `c.final`. memory: whether what the event before left behind may change the answer, as it
@@ -78,4 +78,4 @@ def search_compatible(straws: Any, n: int, c: Any, memory: bool) -> tuple[int, i
     final = join_clones(c.tracks, found, c.final)
     if final < 0:
         return ALL, -1
-    return verdict_of(c.final, final), final
+    return verdict_of(c.final, final, cuts), final

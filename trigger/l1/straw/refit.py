@@ -20,7 +20,7 @@ from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM, U, V, X, Y
 from trigger.l1.straw.hits import STRAWS_T, Hits, forget_hits, make_hits, order_hits
 from trigger.l1.straw.points import MAX_POINTS, POINTS_T, ROOT2, Points, make_points, views_covering
 from trigger.l1.straw.tracks import P_MAX_MEV, P_MIN_MEV, SLOPE_MAX, TRACKS_T, Tracks, bent, find_vertex, make_tracks
-from trigger.l1.straw.verdict import ALL, verdict_of
+from trigger.l1.straw.verdict import ALL, CUTS_T, verdict_of
 
 ROAD_MM: Final = 6.0
 """Distance in y of an inner point from the line of the outer ones, of any track."""
@@ -312,8 +312,8 @@ def find_refitted(c: Any) -> int:
     return _accept(c, n, final, 0)
 
 
-@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, REFIT_T))
-def search_refit(straws: Any, n: int, c: Any) -> tuple[int, int]:
+@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, REFIT_T, CUTS_T))
+def search_refit(straws: Any, n: int, c: Any, cuts: Any) -> tuple[int, int]:
     """Search the tracks of an event of `n` straws; return the verdict and their number, -1 if there is too much.
 
     The tracks are in `c.final`.
@@ -324,4 +324,4 @@ def search_refit(straws: Any, n: int, c: Any) -> tuple[int, int]:
     final = find_refitted(c)
     if final < 0:
         return ALL, -1
-    return verdict_of(c.final, final), final
+    return verdict_of(c.final, final, cuts), final

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import types
 
-from trigger.jit import inline, kernel
+from trigger.jit import inline, kernel, named
+from trigger.l1.algorithms import STRAW_BITS
 from trigger.l1.straw.closest import closest_approach
 from trigger.l1.straw.geometry import BEAM_X_MM, MAGNET_MM
 from trigger.l1.straw.tracks import TRACKS_T
 
-PNN: Final = 1
-EXOTIC: Final = 2
-MULTI_TRACK: Final = 4
-DV_LOOSE: Final = 8
-DV_TIGHT: Final = 16
-ONE_TRACK: Final = 32
+PNN: Final = STRAW_BITS["pnn"]
+EXOTIC: Final = STRAW_BITS["exotic"]
+MULTI_TRACK: Final = STRAW_BITS["multi-track"]
+DV_LOOSE: Final = STRAW_BITS["dv-loose"]
+DV_TIGHT: Final = STRAW_BITS["dv-tight"]
+ONE_TRACK: Final = STRAW_BITS["one-track"]
 ALL: Final = 0x3F
 """Verdict of an event with too much in it."""
 
-VARIANTS: Final = {
-    "pnn": PNN,
-    "exotic": EXOTIC,
-    "multi-track": MULTI_TRACK,
-    "dv-loose": DV_LOOSE,
-    "dv-tight": DV_TIGHT,
-    "one-track": ONE_TRACK,
-}
-"""Bits by the names that a menu uses."""
-
 Z_MIN_MM: Final = np.float32(-100000.0)
-Z_MAX_MM: Final = np.float32(180000.0)
 CDA_BEAM_MM: Final = np.float32(200.0)
 CDA_PAIR_MM: Final = np.float32(30.0)
-PNN_P_MEV: Final = 50000.0
-ONE_TRACK_P_MEV: Final = 65000.0
 LOOSE_MM: Final = 50.0
 TIGHT_MM: Final = 100.0
 MANY: Final = 3
+
+
+class Cuts(NamedTuple):
+    """What a menu can change: momenta of a pnn and of a one-track track, largest z of a vertex."""
+
+    pnn_p_mev: float = 50000.0
+    one_track_p_mev: float = 65000.0
+    z_max_mm: float = 180000.0
+
+
+CUTS_T: Final = named(Cuts)
 
 DV_BEAM_DX_DZ: Final = 0.0011978
 """Slope of the beam in the distance of a displaced vertex, as that code has it."""
@@ -53,8 +52,8 @@ def _distance_from_beam_mm(x: float, y: float, z: float) -> float:
     return np.sqrt((dx - along * DV_BEAM_DX_DZ) ** 2 + y * y + (dz - along) ** 2)
 
 
-@kernel(types.int64(TRACKS_T, types.int64))
-def verdict_of(tracks: Any, n: int) -> int:
+@kernel(types.int64(TRACKS_T, types.int64, CUTS_T))
+def verdict_of(tracks: Any, n: int, cuts: Any) -> int:
     """Return the bits for the first `n` tracks.
 
     A good vertex has -100 m < z < 180 m and CDA < 200 mm with the beam. pnn: one with p < 50 GeV/c, and no other
@@ -62,6 +61,7 @@ def verdict_of(tracks: Any, n: int) -> int:
     opposite charge within 30 mm, at z < 180 m and more than 50 or 100 mm from the beam line. one-track: one with a
     good vertex and p < 65 GeV/c.
     """
+    z_max = np.float32(cuts.z_max_mm)
     bits = MULTI_TRACK if n >= MANY else 0
     farthest = 0.0
     for i in range(n):
@@ -86,13 +86,13 @@ def verdict_of(tracks: Any, n: int) -> int:
             if not cda < CDA_PAIR_MM:
                 continue
             alone = False
-            if j > i and negative != (tracks.m1[j] - tracks.m2[j] < 0.0) and z < Z_MAX_MM:
+            if j > i and negative != (tracks.m1[j] - tracks.m2[j] < 0.0) and z < z_max:
                 farthest = max(farthest, _distance_from_beam_mm(float(x), float(y), float(z)))
         z, cda = tracks.z[i], tracks.cda[i]
-        if Z_MIN_MM < z < Z_MAX_MM and cda < CDA_BEAM_MM:
-            if tracks.p[i] < ONE_TRACK_P_MEV:
+        if Z_MIN_MM < z < z_max and cda < CDA_BEAM_MM:
+            if tracks.p[i] < cuts.one_track_p_mev:
                 bits |= ONE_TRACK
-            if tracks.p[i] < PNN_P_MEV and alone:
+            if tracks.p[i] < cuts.pnn_p_mev and alone:
                 bits |= PNN
     if farthest > LOOSE_MM:
         bits |= DV_LOOSE
