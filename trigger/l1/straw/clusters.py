@@ -33,10 +33,12 @@ OTHER_MM: Final = (2.9, 5.8)
 class Clusters(NamedTuple):
     """Clusters by view (4 x chamber + view) in the order of their making; those of view w begin at w x ROOM.
 
-    mm: coordinate, float64. mark: uint8, see `points`. n: their number, int64[16].
+    mm: coordinate, float64. excess: of the sum of the radii over the distance of the wires, mm, float64: that of a
+    track between the wires grows with its lateness. mark: uint8, see `points`. n: their number, int64[16].
     """
 
     mm: NDArray[np.float64]
+    excess: NDArray[np.float64]
     mark: NDArray[np.uint8]
     n: NDArray[np.int64]
 
@@ -47,7 +49,7 @@ CLUSTERS_T: Final = named(Clusters)
 def make_clusters() -> Clusters:
     """Return empty arrays for any event."""
     views = CHAMBERS * VIEWS
-    return Clusters(np.zeros(views * ROOM), np.zeros(views * ROOM, np.uint8), np.zeros(views, np.int64))
+    return Clusters(np.zeros(views * ROOM), np.zeros(views * ROOM), np.zeros(views * ROOM, np.uint8), np.zeros(views, np.int64))
 
 
 @inline
@@ -61,6 +63,7 @@ def _add(place: int, other: int, radius: float, other_radius: float, clusters: A
     view = place - MARGIN >> PLACE_BITS + 2
     n = clusters.n[view]
     clusters.mm[view * ROOM + n] = mm
+    clusters.excess[view * ROOM + n] = radius + other_radius - np.abs(high - low)
     clusters.mark[view * ROOM + n] = 0
     clusters.n[view] = n + 1
 

@@ -24,14 +24,21 @@ IN_THREE: Final = 2
 
 
 @inline
-def _add(points: Any, chamber: int, x: float, y: float, distance: float, views: int) -> bool:
+def _add(points: Any, chamber: int, x: float, y: float, distance: float, excess: float, views: int) -> bool:
+    """Append a point; False if there is no room."""
     n = points.n[chamber]
     if n >= MOST:
         return False
     k = chamber * MAX_POINTS + n
-    points.x[k], points.y[k], points.distance[k], points.views[k] = x, y, distance, views
+    points.x[k], points.y[k], points.distance[k] = x, y, distance
+    points.excess[k], points.views[k] = excess, views
     points.n[chamber] = n + 1
     return True
+
+
+@inline
+def _excess(clusters: Any, i: int, j: int) -> float:
+    return clusters.excess[i] + clusters.excess[j]
 
 
 @inline
@@ -53,7 +60,8 @@ def _four(clusters: Any, chamber: int, points: Any) -> bool:
                     if not np.abs(dv) < FIT_MM:
                         continue
                     at_x, at_y = x + (du + dv) / (2.0 * ROOT2), y + (du - dv) / (2.0 * ROOT2)
-                    if not _add(points, chamber, at_x, at_y, np.abs(du) + np.abs(dv), 4):
+                    excess = _excess(clusters, i, j) + _excess(clusters, k, m)
+                    if not _add(points, chamber, at_x, at_y, np.abs(du) + np.abs(dv), excess, 4):
                         return False
                     clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = IN_FOUR
     return True
@@ -81,7 +89,7 @@ def _add_three(clusters: Any, points: Any, chamber: int, i: int, j: int, k: int,
     _mark(clusters, i)
     _mark(clusters, j)
     _mark(clusters, k)
-    return _add(points, chamber, x, y, np.abs(d), 3)
+    return _add(points, chamber, x, y, np.abs(d), _excess(clusters, i, j) + clusters.excess[k], 3)
 
 
 @inline
@@ -138,7 +146,8 @@ def _two(clusters: Any, chamber: int, points: Any) -> bool:
                     if clusters.mark[j]:
                         continue
                     x, y = crossing(view, other, clusters.mm[i], clusters.mm[j])
-                    if views_covering(chamber, x, y) == 2 and not _add(points, chamber, x, y, 0.0, 2):
+                    excess = _excess(clusters, i, j)
+                    if views_covering(chamber, x, y) == 2 and not _add(points, chamber, x, y, 0.0, excess, 2):
                         return False
     return True
 

@@ -27,7 +27,7 @@ _FIRST, _SECOND = 0, MAX_POINTS
 def make_copies() -> Points:
     """Return the scratch of the selection: one chamber's points before either pass."""
     n = 2 * MAX_POINTS
-    return Points(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
+    return Points(*(np.zeros(n) for _ in range(4)), np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
 
 
 @inline
