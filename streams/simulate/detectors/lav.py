@@ -29,8 +29,8 @@ Stations = Annotated[tuple[float, ...], N_STATIONS]
 class Lav(NamedTuple):
     """Front, inner and outer radius of each station; blocks in a ring; the response of its lead glass.
 
-    hits_per_gev: blocks beyond the first two that see a shower, per GeV and at most `most_hits`. inefficiency: of
-    a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a block from which it
+    least_hits: blocks that any particle crosses. hits_per_gev: further ones that see a shower, per GeV, `most_hits` in
+    all. inefficiency: of a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a block from which it
     passes the high threshold too. width_ns: between the edges of a hit. muon_gev: what a muon's light is worth.
     """
 
@@ -41,6 +41,7 @@ class Lav(NamedTuple):
     resolution_ns: float
     inefficiency: float
     least_gev: float
+    least_hits: int
     hits_per_gev: float
     most_hits: int
     high_gev: float
@@ -120,7 +121,8 @@ def lav_hits(
     angle = np.arctan2(y_at(stack, row, magnet_mm, z), x_at(stack, row, magnet_mm, z))
     blocks = int(lav.blocks[station])
     first = int((angle / (2.0 * np.pi) + 0.5) * blocks)
-    n = min(2 + chance.poisson(rng, min(lav.hits_per_gev * energy, float(lav.most_hits))), lav.most_hits)
+    more = chance.poisson(rng, min(lav.hits_per_gev * energy, float(lav.most_hits)))
+    n = min(lav.least_hits + more, lav.most_hits)
     for i in range(n):
         at = time + lav.resolution_ns / LSB_NS * chance.normal(rng)
         width = lav.width_ns / LSB_NS * (0.5 + chance.uniform(rng))

@@ -18,6 +18,9 @@ FIT_MM: Final = 4.0
 MOST: Final = 200
 """Points of a chamber; with as many, the event is accepted."""
 
+LATE_MM: Final = 0.9
+"""Largest mean excess of a point's clusters: 10 ns too early or too late, and the resolution."""
+
 IN_FOUR: Final = 1
 IN_THREE: Final = 2
 """Marks of a cluster that is in a point of four views, or else of three."""
@@ -25,7 +28,9 @@ IN_THREE: Final = 2
 
 @inline
 def _add(points: Any, chamber: int, x: float, y: float, distance: float, excess: float, views: int) -> bool:
-    """Append a point; False if there is no room."""
+    """Append a point, unless it is out of time; False if there is no room."""
+    if np.abs(excess) > LATE_MM * views:
+        return True
     n = points.n[chamber]
     if n >= MOST:
         return False
