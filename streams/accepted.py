@@ -103,7 +103,7 @@ class AcceptedFile:
         self, triggers: Triggers, answer: Answer, found: Conclusions, accepted: NDArray[np.int64]
     ) -> None:
         """Append the events with the numbers `accepted` of a block."""
-        events = {
+        events: dict[str, NDArray[Any]] = {
             "time_lsb": triggers.time_lsb,
             "l0_flags": triggers.flags,
             "l0_word": triggers.word,
@@ -155,7 +155,9 @@ class AcceptedFile:
 
     def _failed(self, wrong: OSError) -> AcceptedError:
         reason = wrong.strerror or " ".join(str(wrong).split())
-        return AcceptedError(f"--out {self.path}: {reason}; name a file on a disk that has room and may be written")
+        return AcceptedError(
+            f"--out {self.path}: {reason}; name a file on a disk that has room and may be written"
+        )
 
     def close(self) -> None:
         """Remove what was written, if it was not committed."""
@@ -170,7 +172,9 @@ class _Column:
     """An array that grows; written in whole chunks."""
 
     def __init__(self, file: h5py.File, place: str, dtype: Any) -> None:
-        self._dataset = file.create_dataset(place, (0,), np.dtype(dtype).newbyteorder("<"), maxshape=(None,), chunks=(CHUNK,))
+        self._dataset = file.create_dataset(
+            place, (0,), np.dtype(dtype).newbyteorder("<"), maxshape=(None,), chunks=(CHUNK,)
+        )
         self._parts: list[NDArray[Any]] = []
         self._waiting = 0
 

@@ -176,8 +176,8 @@ class L0Output:
     """What L0 makes of one block: the triggers that it dispatches, and where its counts stand.
 
     first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None. late: of the
-    blocks that the sender took before this one. l1: where L1 stands, if it runs; events of this block may not be in it
-    yet.
+    blocks that the sender took before this one. l1: where L1 stands, if it runs; events of this block may not be in
+    it yet.
     """
 
     first_frame: int
@@ -315,7 +315,11 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "word": triggers.word,
         **{name: getattr(counts, name) for name in ROWS},
         **({} if counts.losses is None else {k: v.ravel() for k, v in vars(counts.losses).items()}),
-        **({} if output.l1 is None else {f"l1.{name}": getattr(output.l1, name).ravel() for name in L1_ARRAYS}),
+        **(
+            {}
+            if output.l1 is None
+            else {f"l1.{name}": getattr(output.l1, name).ravel() for name in L1_ARRAYS}
+        ),
     }
     body = {
         "account": counts.account,
@@ -371,7 +375,8 @@ def _read_losses(message: Message) -> LineLosses:
     ideal, same_slot = (read_array(message, name, np.int64, N_ROWS) for name in ("ideal", "same_slot"))
     by_cause = (N_ROWS, len(CAUSES))
     lost, gained = (
-        read_array(message, name, np.int64, N_ROWS * len(CAUSES)).reshape(by_cause) for name in ("lost", "gained")
+        read_array(message, name, np.int64, N_ROWS * len(CAUSES)).reshape(by_cause)
+        for name in ("lost", "gained")
     )
     return LineLosses(ideal, same_slot, lost, gained)
 

@@ -141,8 +141,8 @@ def _check_windows(spills: Sequence[Path], menu: Menu) -> None:
             if name in (readout.windows if readout else ()) and not (begin <= -half and half <= end):
                 raise ReplayError(
                     f"{spill}: /readout has hits of {name} from {begin:g} to {end:g} ns about a trigger, the menu "
-                    f"{menu.name} looks at {half:g} ns on either side (windows_ns); make it narrower, or simulate with "
-                    f"--window {name}={-half:g}:{half:g}"
+                    f"{menu.name} looks at {half:g} ns on either side (windows_ns); make it narrower, or simulate "
+                    f"with --window {name}={-half:g}:{half:g}"
                 )
 
 
@@ -156,4 +156,6 @@ def _check_out(out: Path, spills: Sequence[Path], menu: Menu, l1: bool) -> None:
     if out.is_dir() or out.name == "":
         raise ReplayError(f"--out {out}: is a folder; name a file in it")
     if out.exists() and not is_accepted_file(out):
-        raise ReplayError(f"--out {out}: is there, and no file of accepted events; name another, or remove it")
+        raise ReplayError(
+            f"--out {out}: is there, and no file of accepted events; name another, or remove it"
+        )

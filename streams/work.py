@@ -25,8 +25,11 @@ ASK: Final = "ask"
 
 @dataclass(frozen=True)
 class Task:
-    """Events for a worker. spill: its number in the replay. times_lsb: int64[n], at least one. masks: uint16[n], those
-    to run. stamps: uint8[n], see `l1.stamps`."""
+    """Events for a worker.
+
+    spill: its number in the replay. times_lsb: int64[n], at least one. masks: uint16[n], those to run. stamps:
+    uint8[n], see `l1.stamps`.
+    """
 
     number: int
     spill: int
@@ -36,7 +39,7 @@ class Task:
 
     def message(self) -> Message:
         """Return this as a message; the giver numbers it."""
-        arrays = {"time": self.times_lsb, "masks": self.masks, "stamps": self.stamps}
+        arrays: dict[str, NDArray[Any]] = {"time": self.times_lsb, "masks": self.masks, "stamps": self.stamps}
         return Message(TASK, body={"number": self.number, "spill": self.spill}, arrays=arrays)
 
     @classmethod

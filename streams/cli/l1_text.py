@@ -29,7 +29,9 @@ def render_l1(report: Report, console: Console) -> None:
     table.add_column("L1 out", justify="right")
     for line in report["lines"]:
         if line.get("l1") and line["active"]:
-            table.add_row(line["name"], _rate(line, "in"), ", ".join(_fails(line["l1"])) or "-", _rate(line, "out"))
+            table.add_row(
+                line["name"], _rate(line, "in"), ", ".join(_fails(line["l1"])) or "-", _rate(line, "out")
+            )
     console.print(table)
     if l1["rate_hz"]:
         rate = rate_text(l1["rate_hz"], l1["rate_error_hz"])
@@ -53,7 +55,8 @@ def _fails(l1: Report) -> Iterator[str]:
     if l1["input"] == 0:
         return
     places = l1["failed"] | {
-        name: l1[name] for name in ("reduced", "bypassed", "not_read_out", "flagged", "step_downscaled", "downscaled")
+        name: l1[name]
+        for name in ("reduced", "bypassed", "not_read_out", "flagged", "step_downscaled", "downscaled")
     }
     for name, n in places.items():
         if n:
@@ -64,8 +67,8 @@ def _remarks(l1: Report) -> Iterator[str]:
     """Say what a reader should know: events without hits, or with too much in them."""
     if l1["not_read_out"]:
         yield (
-            f"note      {l1['not_read_out']:,} events are not read out: the hit menu of the file has no hits for them, "
-            "and L1 could not judge them"
+            f"note      {l1['not_read_out']:,} events are not read out: the hit menu of the file has no hits for "
+            "them, and L1 could not judge them"
         )
     if l1["overflow"]:
         yield f"note      {l1['overflow']:,} events have too much in STRAW; it lets them pass"

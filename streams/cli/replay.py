@@ -199,15 +199,17 @@ def _check_together(inline: bool, to: str | None, wait_readers: int | None, opti
             "--transport is for links, and with --inline there are none; leave one of them out"
         )
     if inline and options["workers"] is not None:
-        raise click.UsageError("--workers are processes, and with --inline there are none; leave one of them out")
+        raise click.UsageError(
+            "--workers are processes, and with --inline there are none; leave one of them out"
+        )
     options["transport"] = options["transport"] or "ipc"
     if to is None:
         if wait_readers is not None:
             raise click.UsageError("--wait-readers is for readers outside; give --to as well")
         return
-    given = [name for name in ("explain", "require_all", "metrics", "counters", "workers", "out") if options[name]] + [
-        "inline"
-    ] * inline
+    given = [
+        name for name in ("explain", "require_all", "metrics", "counters", "workers", "out") if options[name]
+    ] + ["inline"] * inline
     if given:
         raise click.UsageError(
             f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"

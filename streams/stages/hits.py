@@ -32,7 +32,9 @@ class HitFile:
         self._n_frames = self._reader.header.n_frames
         readout = self._optional.readout
         self.windows: Windows = readout.windows if readout else {}
-        self._names = [name for name in DETECTORS if name in self._optional.hits and name in self.windows]
+        self._names: list[str] = [
+            name for name in DETECTORS if name in self._optional.hits and name in self.windows
+        ]
         edges = [lsb_of(self.windows[name]) for name in self._names] or [(0, 0)]
         self._span_lsb = min(begin for begin, _ in edges), max(end for _, end in edges)
         self._kept: dict[str, OrderedDict[int, FrameStream]] = {name: OrderedDict() for name in self._names}
@@ -51,7 +53,7 @@ class HitFile:
             return np.zeros(len(times_lsb), bool)
         known = self._optional.read_records("readout", first, stop - first).times_lsb()
         at = np.searchsorted(known, times_lsb)
-        return np.append(known, -1)[at] == times_lsb
+        return np.asarray(np.append(known, -1)[at] == times_lsb)
 
     def _frames(self, name: str, first: int, stop: int) -> FrameStream:
         """Return a detector's hits in a run of frames, or a little more: whole blocks of the file."""

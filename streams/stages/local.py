@@ -42,6 +42,7 @@ MAX_RESTARTS: Final = 10
 HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 """Signals that may end the supervisor; the stages never take them, though Ctrl-C reaches the whole group."""
 
+
 class StageError(KtrigError):
     """A stage that failed."""
 
@@ -225,7 +226,9 @@ class _Crew:
             self._restarts[name] = self._restarts.get(name, 0) + 1
             if process.exitcode > 0 or not self._going or self._restarts[name] > MAX_RESTARTS:
                 raise StageError(f"stage {name} {_death(process.exitcode)}; the replay is not complete")
-            redone = "its work is given to others" if name.startswith("worker") else "its spill is played again"
+            redone = (
+                "its work is given to others" if name.startswith("worker") else "its spill is played again"
+            )
             self._watcher.note(f"stage {name} {_death(process.exitcode)}; started anew, {redone}")
             self._ready.discard(name)
             self._listening -= set(links_of(name, self._request))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -89,7 +90,11 @@ class Sequencer:
         cells = triggers.time_lsb[:stop] >> FRAME_BITS
         cells //= CELL_FRAMES
         edges = [0, *(np.flatnonzero(np.diff(cells)) + 1).tolist(), stop]
-        return [self._task(triggers.cut(*edge)) for edge in zip(edges, edges[1:], strict=False) if edge[0] < edge[1]]
+        return [
+            self._task(triggers.cut(*edge))
+            for edge in zip(edges, edges[1:], strict=False)
+            if edge[0] < edge[1]
+        ]
 
     def _task(self, triggers: Triggers) -> Task:
         masks, stamps = self._stamper.stamp(triggers.time_lsb, triggers.flags, triggers.word)
@@ -103,7 +108,10 @@ class Sequencer:
         return self._open[number - self._open[0].task.number].task
 
     def answer(self, answer: Answer) -> None:
-        """Take the answer to a task, and conclude what can be: its arrays are not needed behind this, if it is first."""
+        """Take the answer to a task, and conclude all whose turn has come.
+
+        The arrays of the answer to the first task are not needed behind this.
+        """
         began = time.thread_time()
         self._open[answer.number - self._open[0].task.number].answer = answer
         while self._open and self._open[0].answer is not None:
@@ -148,7 +156,11 @@ class Sequencer:
         fates = dict(zip(FATES, self._concluder.tally.fates.tolist(), strict=True))
         lost = {name: fates[name] for name in ("reduced", "not_read_out")}
         account = Account(
-            self._events, fates["accepted"], rejected=fates["rejected"], downscaled=fates["downscaled"], lost=lost
+            self._events,
+            fates["accepted"],
+            rejected=fates["rejected"],
+            downscaled=fates["downscaled"],
+            lost=lost,
         )
         assert_closed({"l1": account})
         if self._accepted is not None:

@@ -34,7 +34,7 @@ class L1Worker:
         events = self._file(task.spill).events(task.times_lsb)
         read_s = time.thread_time() - began
         answers = self._runner.run(events, task.masks)
-        wanted = answers.wanted | (task.stamps & (BYPASS | AUTOPASS))
+        wanted = (answers.wanted | (task.stamps & (BYPASS | AUTOPASS))).astype(np.uint8)
         hits = self._hits(events, wanted) if self._request.out else None
         busy_s = time.thread_time() - began
         return Answer(task.number, events.status, answers, events.missing, busy_s, read_s, hits)

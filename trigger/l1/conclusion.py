@@ -203,6 +203,15 @@ class Concluder:
         n = len(flags)
         found = Conclusions(np.zeros(n, np.uint8), np.zeros(n, np.uint16), np.zeros(n, np.uint8))
         conclude(
-            self.program, flags, masks, stamps, status, answers, self.tally, found.words, found.passed, found.fates
+            self.program,
+            flags,
+            masks,
+            stamps,
+            status,
+            answers,
+            self.tally,
+            found.words,
+            found.passed,
+            found.fates,
         )
         return found
