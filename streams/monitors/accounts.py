@@ -18,8 +18,8 @@ def spill_accounts(now: Snapshot, menu: Menu, partly: bool = False) -> dict[str,
     source: primitives of the file, against those that L0 received. l0: words of the reference and control detectors
     as the source sent them, against triggers as L0 dispatched them. monitor: triggers that L0 dispatched, against
     those that arrived. l1: triggers that L0 dispatched, against what became of them. Of a line: its firings, against
-    its flags in the triggers as they arrived; and these against its L1. partly: some of the spill is not played, or not
-    yet.
+    its flags in the triggers as they arrived; and these against its L1. partly: some of the spill is not played, or
+    not yet.
     """
     source, l0 = now.stages["source"], now.stages["l0"]
     sent = sum(source.primitives.values())

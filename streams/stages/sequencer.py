@@ -90,11 +90,7 @@ class Sequencer:
         cells = triggers.time_lsb[:stop] >> FRAME_BITS
         cells //= CELL_FRAMES
         edges = [0, *(np.flatnonzero(np.diff(cells)) + 1).tolist(), stop]
-        return [
-            self._task(triggers.cut(*edge))
-            for edge in zip(edges, edges[1:], strict=False)
-            if edge[0] < edge[1]
-        ]
+        return [self._task(triggers.cut(*edge)) for edge in pairwise(edges) if edge[0] < edge[1]]
 
     def _task(self, triggers: Triggers) -> Task:
         masks, stamps = self._stamper.stamp(triggers.time_lsb, triggers.flags, triggers.word)

@@ -49,8 +49,8 @@ TRACK_FIELDS: Final = (
     "z_mm",
     "cda_mm",
 )
-"""What is kept of a track: momentum, negative for a negative charge; slopes and positions at the magnet's centre, in y,
-then in x in front of the magnet and behind it; closest approach to the beam line."""
+"""What is kept of a track: momentum, negative for a negative charge; slopes and positions at the magnet's centre, in
+y, then in x in front of the magnet and behind it; closest approach to the beam line."""
 
 OVERFLOW: Final = -1
 """Number of tracks of an event that has too much in it."""
