@@ -151,7 +151,7 @@ class L1Counts:
 
     events: triggers that came. fates: int64[5]; lines: int64[16, 9]; failed: int64[n steps of the menu]; notes:
     int64[4]; see `l1.fates` and `l1.conclusion.Tally`. missing: events whose window the hits of each detector do not
-    cover. reading_s: CPU time of the workers for reading hits.
+    cover.
     """
 
     events: int
@@ -160,14 +160,13 @@ class L1Counts:
     failed: Rows
     notes: Rows
     missing: dict[str, int] = field(default_factory=dict)
-    reading_s: float = 0.0
 
 
 ROWS: Final = ("before", "after", "same_tick", "choke", "dead_time")
 """The arrays of L0Counts."""
 
 L1_ARRAYS: Final = ("fates", "lines", "failed", "notes")
-L1_NUMBERS: Final = ("events", "missing", "reading_s")
+L1_NUMBERS: Final = ("events", "missing")
 """The fields of L1Counts."""
 
 
@@ -227,7 +226,6 @@ class _L1Body:
 
     events: Count
     missing: dict[str, Count]
-    reading_s: FiniteFloat
 
 
 @dataclass(frozen=True)

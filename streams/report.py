@@ -18,7 +18,6 @@ from streams.report_l1 import (
     line_reports,
     rated_l1,
     total_l1,
-    total_line_l1,
     with_l1_rates,
 )
 from streams.timing import Lateness
@@ -277,7 +276,7 @@ def _total_line(reports: Sequence[Report], which: int) -> Report:
         if name in active:
             total_line[name] = _total_counts([line[name] for line in lines])
     if "l1" in active:
-        total_line["l1"] = total_line_l1([line["l1"] for line in lines])
+        total_line["l1"] = total_l1([line["l1"] for line in lines])
     if active["active"]:
         total_line["unapplied"] = _in_some(lines)
     return total_line | {"repeats": _repeats(reports, which)}

@@ -22,7 +22,6 @@ def l1_report(l1: L1Counts, menu: Menu) -> Report:
         **dict(zip(FATES, l1.fates.tolist(), strict=True)),
         **dict(zip(NOTES, l1.notes.tolist(), strict=True)),
         "missing": l1.missing,
-        "reading_s": l1.reading_s,
     }
 
 
@@ -44,20 +43,17 @@ def line_reports(l1: L1Counts, menu: Menu) -> list[Report | None]:
 
 
 def total_l1(reports: Sequence[Report | None]) -> Report | None:
-    """Add what the reports of several spills say."""
+    """Add what the reports of several spills say of all events, or of a line; None if L1 did not run."""
     known = [report for report in reports if report is not None]
     return _sum(known) if known else None
 
 
-def total_line_l1(reports: Sequence[Report | None]) -> Report | None:
-    """Add what they say of a line."""
-    return total_l1(reports)
-
-
 def _sum(reports: Sequence[Mapping[str, Any]]) -> Report:
-    """Add numbers by name, and those in maps by theirs; text is that of the first."""
+    """Add counts by name, and those in maps by theirs; text is that of the first. What follows from counts goes."""
     total: Report = {}
     for name, value in reports[0].items():
+        if name.startswith("rate_") or name == "reduction":
+            continue
         values = [report[name] for report in reports]
         if isinstance(value, Mapping):
             names = dict.fromkeys(key for mapping in values for key in mapping)

@@ -70,7 +70,7 @@ class Answer:
     """What a worker makes of a task.
 
     status: uint8[n], see `l1.events`. missing: events whose window each detector does not cover. hits: by detector,
-    None unless asked for. busy_s: CPU time; reading is that of it spent on the file.
+    None unless asked for. reading_s, busy_s: CPU time of reading hits, and of building and judging events.
     """
 
     number: int

@@ -147,12 +147,14 @@ class Threads:
                 threading.Thread(
                     target=run_stage,
                     args=(step, request, theirs),
-                    kwargs={"endpoints": self.endpoints},
+                    kwargs={"endpoints": self.endpoints, "name": name},
                     name=name,
                 )
             )
-            if name in self.endpoints:
-                self.order(name, **{f"endpoint {name}": self.endpoints[name]})
+        for link, readers in readers_of(request).items():
+            for reader in readers:
+                if reader in stages:
+                    self.order(reader, **{f"endpoint {link}": self.endpoints[link]})
         for thread in self._threads:
             thread.start()
 

@@ -39,10 +39,19 @@ class HitFile:
         self._span_lsb = min(begin for begin, _ in edges), max(end for _, end in edges)
         self._kept: dict[str, OrderedDict[int, FrameStream]] = {name: OrderedDict() for name in self._names}
 
+    def _range(self, times_lsb: NDArray[np.int64]) -> tuple[int, int]:
+        """Return the first frame in which events at sorted times can have hits, and the first behind them."""
+        first = max(int(times_lsb[0]) + self._span_lsb[0], 0) >> FRAME_BITS
+        return first, min((int(times_lsb[-1]) + self._span_lsb[1] >> FRAME_BITS) + 1, self._n_frames)
+
+    def read(self, times_lsb: NDArray[np.int64]) -> None:
+        """Read what `events` needs for triggers at these times."""
+        for name in self._names:
+            self._frames(name, *self._range(times_lsb))
+
     def events(self, times_lsb: NDArray[np.int64]) -> Events:
         """Build the events of triggers at sorted times (int64[n], at least one)."""
-        first = max(int(times_lsb[0]) + self._span_lsb[0], 0) >> FRAME_BITS
-        stop = min((int(times_lsb[-1]) + self._span_lsb[1] >> FRAME_BITS) + 1, self._n_frames)
+        first, stop = self._range(times_lsb)
         streams = {name: self._frames(name, first, stop) for name in self._names}
         return build_events(
             times_lsb, streams, self.windows, self._n_frames, self._read_out(times_lsb, first, stop)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from streams.accepted import AcceptedFile
-from streams.exchange import L0Output, L1Counts, SpillEnd, SpillStart, StageTotals
+from streams.exchange import L0Output, L1Counts, SpillEnd, SpillStart, Stages, StageTotals
 from streams.ledger import Account, assert_closed
 from streams.stages.request import Request
 from streams.work import Answer, Task
@@ -52,7 +52,7 @@ class Sequencer:
         self.totals = StageTotals()
         self._workers = StageTotals()
         self._missing: dict[str, int] = {}
-        self._reading_s = 0.0
+        self._reading = StageTotals()
         self._stamper = Stamper(program)
         self._concluder = Concluder(program)
         self._pending: list[Triggers] = []
@@ -123,7 +123,8 @@ class Sequencer:
         self.totals.blocks += 1
         self._workers.blocks += 1
         self._workers.busy_s += answer.busy_s
-        self._reading_s += answer.reading_s
+        self._reading.blocks += 1
+        self._reading.busy_s += answer.reading_s
         for name, n in answer.missing.items():
             self._missing[name] = self._missing.get(name, 0) + n
         if self._accepted is not None:
@@ -139,13 +140,15 @@ class Sequencer:
             failed=tally.failed.copy(),
             notes=tally.notes.copy(),
             missing=dict(self._missing),
-            reading_s=self._reading_s,
         )
 
     def output(self, output: L0Output) -> L0Output:
         """Add to L0's answer where L1 stands."""
-        stages = {**output.stages, "l1": self.totals.copy(), "workers": self._workers.copy()}
-        return replace(output, stages=stages, l1=self.counts())
+        return replace(output, stages={**output.stages, **self._stages()}, l1=self.counts())
+
+    def _stages(self) -> Stages:
+        """Return what the sequencer did, and the workers: reading hits, and building and judging events."""
+        return {"l1": self.totals.copy(), "reading": self._reading.copy(), "workers": self._workers.copy()}
 
     def end(self, end: SpillEnd) -> SpillEnd:
         """Settle the spill, of which all tasks are concluded. Raises LedgerError if its sum does not close."""
@@ -161,7 +164,7 @@ class Sequencer:
         assert_closed({"l1": account})
         if self._accepted is not None:
             self._accepted.commit(end.interrupted)
-        return replace(end, stages={**end.stages, "l1": self.totals, "workers": self._workers})
+        return replace(end, stages={**end.stages, **self._stages()})
 
     def close(self) -> None:
         """Leave the spill; what was written of a spill that did not end is removed."""

@@ -30,14 +30,16 @@ class L1Worker:
 
     def run(self, task: Task) -> Answer:
         """Return the answer to a task. Raises SpillError if the file cannot be read."""
+        file = self._file(task.spill)
         began = time.thread_time()
-        events = self._file(task.spill).events(task.times_lsb)
-        read_s = time.thread_time() - began
+        file.read(task.times_lsb)
+        read = time.thread_time()
+        events = file.events(task.times_lsb)
         answers = self._runner.run(events, task.masks)
         wanted = (answers.wanted | (task.stamps & (BYPASS | AUTOPASS))).astype(np.uint8)
         hits = self._hits(events, wanted) if self._request.out else None
-        busy_s = time.thread_time() - began
-        return Answer(task.number, events.status, answers, events.missing, busy_s, read_s, hits)
+        busy_s = time.thread_time() - read
+        return Answer(task.number, events.status, answers, events.missing, busy_s, read - began, hits)
 
     def _hits(self, events: Events, wanted: NDArray[np.uint8]) -> dict[str, HitLists]:
         """Gather the hits of events that may be accepted."""
