@@ -38,11 +38,16 @@ MAX_REFUSALS: Final = 5
 
 @dataclass
 class _Worker:
-    """A worker as it last spoke. holds: numbers of the tasks that it was given, and when."""
+    """A worker as it last spoke.
+
+    holds: numbers of the tasks that it was given, and when. failed: of those that others are to have now. silent: it
+    has said nothing for a while.
+    """
 
     asked: Asked
     heard_s: float
     holds: dict[int, float] = field(default_factory=dict)
+    failed: set[int] = field(default_factory=set)
     silent: bool = False
 
 
@@ -78,6 +83,7 @@ class TaskGiver:
         self._waiting.clear()
         for worker in self._workers.values():
             worker.holds.clear()
+            worker.failed.clear()
 
     def give(self, number: int, task: Message) -> None:
         """Give a task to whoever has credit, now or later. Its arrays must not change before it is answered."""
@@ -127,9 +133,13 @@ class TaskGiver:
         if message.kind == ASK:
             self._asked(address, read_asked(message))
             return None
+        if message.kind != ANSWER:
+            raise MalformedMessage(f"{message.kind}: is neither a question nor an answer")
         worker = self._workers.get(address)
-        if worker is None or message.kind != ANSWER:
-            raise MalformedMessage(f"{message.kind}: from someone who has not asked for tasks")
+        if worker is None:
+            # It was given the task by a sequencer that was here before, or is a stranger.
+            self.counts.stale += 1
+            return None
         worker.heard_s, worker.silent = time.monotonic(), False
         number = read_number(message)
         if message.epoch != self._epoch:
@@ -150,6 +160,7 @@ class TaskGiver:
             # It asks when it has nothing to do: what it was given long ago did not reach it.
             for number in [n for n, given_s in known.holds.items() if known.heard_s - given_s > SILENT_S]:
                 del known.holds[number]
+                known.failed.add(number)
                 self._again(number)
             return
         if len(self._workers) >= MAX_WORKERS:
@@ -182,17 +193,20 @@ class TaskGiver:
                     self._again(number)
 
     def _push(self) -> None:
-        """Give waiting tasks to the workers that have credit, the least laden first."""
-        while self._waiting:
-            free = [
-                (len(worker.holds), address)
+        """Give waiting tasks to the workers that have credit, the least laden first; not to one that failed it."""
+        for number in [*self._waiting]:
+            free = {
+                address: worker
                 for address, worker in self._workers.items()
                 if not worker.silent and len(worker.holds) < worker.asked.credit
-            ]
+            }
             if not free:
                 return
-            _, address = min(free)
-            number = self._waiting.popleft()
+            fit = {address: worker for address, worker in free.items() if number not in worker.failed}
+            if not fit and len(self._workers) > 1:
+                continue
+            address = min(fit or free, key=lambda one: (len(free[one].holds), one))
+            self._waiting.remove(number)
             if self._deliver(address, number):
                 self._workers[address].holds[number] = time.monotonic()
             else:
