@@ -148,14 +148,14 @@ def _keep_tracks(final: Any, n: int, at: int, tracks: Any) -> int:
 @inline
 def _straw(program: Any, words: Any, begin: int, end: int, time: int, s: Any, answers: Any, e: int) -> None:
     """Run STRAW; its tracks follow those of the events before."""
-    n = pair_edges(words, begin, end, time, s.straws)
     at = answers.first_track[e]
-    verdict, found, kept = ALL, OVERFLOW, 0
-    if n != TOO_MANY:
-        if program.straw_search == REFIT:
-            verdict, found = search_refit(s.straws, n, s.refit, program.cuts)
-            kept = _keep_tracks(s.refit.final, found, at, answers.tracks)
-        else:
+    if program.straw_search == REFIT:
+        verdict, found = search_refit(words, begin, end, time, s.refit, program.cuts)
+        kept = _keep_tracks(s.refit.final, found, at, answers.tracks)
+    else:
+        verdict, found, kept = ALL, OVERFLOW, 0
+        n = pair_edges(words, begin, end, time, s.straws)
+        if n != TOO_MANY:
             verdict, found = search_compatible(s.straws, n, s.compatible, program.cuts, False)
             kept = _keep_tracks(s.compatible.final, found, at, answers.tracks)
     answers.verdict[e], answers.n_tracks[e] = verdict, found

@@ -10,6 +10,7 @@ from numba import types
 from trigger.jit import inline, kernel
 from trigger.l1.straw.clusters import CLUSTERS_T, ROOM
 from trigger.l1.straw.geometry import CHAMBERS, VIEWS, U, V, X, Y
+from trigger.l1.straw.in_time import EDGES_T, has_straw_at
 from trigger.l1.straw.points import MAX_POINTS, POINTS_T, ROOT2, crossing, view_counts, views_covering
 
 FIT_MM: Final = 4.0
@@ -139,8 +140,25 @@ def _three(clusters: Any, chamber: int, points: Any) -> bool:
 
 
 @inline
-def _two(clusters: Any, chamber: int, points: Any) -> bool:
-    """Append crossings of two views where no others have straws, of clusters that are in no point yet."""
+def _other_views(edges: Any, chamber: int, view: int, other: int, x: float, y: float) -> int:
+    """Return how many of the views other than two have a straw with a hit that fits to a point."""
+    n = 0
+    for third in range(VIEWS):
+        if third in (view, other):
+            continue
+        mm = x if third == X else y
+        if third == V:
+            mm = (x - y) / ROOT2
+        elif third == U:
+            mm = (x + y) / ROOT2
+        n += int(has_straw_at(edges, chamber, third, mm))
+    return n
+
+
+@inline
+def _two(edges: Any, clusters: Any, chamber: int, points: Any) -> bool:
+    """Append crossings of two views, of clusters that are in no point yet: where no others have straws, or where
+    another one has a straw that fits (its partner, without which it is no cluster, has no hit)."""
     first = chamber * VIEWS
     for view in range(V, Y):
         a0 = (first + view) * ROOM
@@ -153,14 +171,20 @@ def _two(clusters: Any, chamber: int, points: Any) -> bool:
                     if clusters.mark[j]:
                         continue
                     x, y = crossing(view, other, clusters.mm[i], clusters.mm[j])
-                    excess = _excess(clusters, i, j)
-                    if views_covering(chamber, x, y) == 2 and not _add(points, chamber, x, y, 0.0, excess, 2):
+                    covering = views_covering(chamber, x, y)
+                    more = _other_views(edges, chamber, view, other, x, y) if covering > 2 else 0
+                    if covering != 2 and more == 0:
+                        continue
+                    # A single hit says nothing of the time: it is taken to be as late as the clusters.
+                    views = 2 + more
+                    excess = _excess(clusters, i, j) * views / 2.0
+                    if not _add(points, chamber, x, y, 0.0, excess, views):
                         return False
     return True
 
 
-@kernel(types.boolean(CLUSTERS_T, POINTS_T))
-def make_crossings(clusters: Any, points: Any) -> bool:
+@kernel(types.boolean(EDGES_T, CLUSTERS_T, POINTS_T))
+def make_crossings(edges: Any, clusters: Any, points: Any) -> bool:
     """Make the points of all chambers; False if one of them has too many."""
     for chamber in range(CHAMBERS):
         points.n[chamber] = 0
@@ -171,6 +195,6 @@ def make_crossings(clusters: Any, points: Any) -> bool:
             for i in range(view * ROOM, view * ROOM + clusters.n[view]):
                 free += int(clusters.mark[i] == 0)
         # Two clusters at least must be left over for any other point.
-        if free >= 2 and not (_three(clusters, chamber, points) and _two(clusters, chamber, points)):
+        if free >= 2 and not (_three(clusters, chamber, points) and _two(edges, clusters, chamber, points)):
             return False
     return True

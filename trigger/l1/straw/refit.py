@@ -1,8 +1,8 @@
 """The refit: a search for tracks over points, with a line fitted in y and no table.
 
-Made for ktrig. A candidate has a point in each chamber, or in three of them and a trace in the fourth. Its points lie
-on a line in y, and its two lines in x meet at the magnet. Of candidates that share points the best one stays, so
-there are no clones to average.
+Made for ktrig, as its hits and clusters are (`in_time`). A candidate has a point in each chamber, or in three of them
+and a trace in the fourth. Its points lie on a line in y, and its two lines in x meet at the magnet. Of candidates
+that share points the best one stays, so there are no clones to average.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from numba import types
 from numpy.typing import NDArray
 
 from trigger.jit import inline, kernel, named, some
-from trigger.l1.straw.clusters import ROOM, Clusters, make_clusters, make_pairs
+from trigger.l1.straw.clusters import ROOM, Clusters, make_clusters
 from trigger.l1.straw.crossings import make_crossings
+from trigger.l1.straw.edges import TOO_MANY
 from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM, U, V, X
-from trigger.l1.straw.hits import STRAWS_T, Hits, forget_hits, make_hits, order_hits
+from trigger.l1.straw.in_time import Edges, collect_edges, forget_edges, make_edges, pair_in_time
 from trigger.l1.straw.points import MAX_POINTS, ROOT2, Points, make_points, views_covering
 from trigger.l1.straw.tracks import (
     P_MAX_MEV,
@@ -67,7 +68,7 @@ _ZETA: Final = np.array(ZETA_MM)
 class Refit(NamedTuple):
     """Scratch of the refit; it holds nothing between events. score: of each candidate, float64."""
 
-    hits: Hits
+    edges: Edges
     clusters: Clusters
     points: Points
     candidates: Tracks
@@ -81,7 +82,7 @@ REFIT_T: Final = named(Refit)
 def make_refit() -> Refit:
     """Return empty scratch."""
     return Refit(
-        make_hits(),
+        make_edges(),
         make_clusters(),
         make_points(),
         make_tracks(MAX_CANDIDATES),
@@ -304,7 +305,7 @@ def _accept(c: Any, n: int, final: int, most_shared: int) -> int:
 @kernel(types.int64(REFIT_T))
 def find_refitted(c: Any) -> int:
     """Search the tracks of an event whose clusters are made; return their number, -1 if there is too much."""
-    if not make_crossings(c.clusters, c.points):
+    if not make_crossings(c.edges, c.clusters, c.points):
         return -1
     n = _through_all(c, 0)
     if n < 0:
@@ -323,16 +324,18 @@ def find_refitted(c: Any) -> int:
     return _accept(c, n, final, 0)
 
 
-@kernel(some(types.int64, 2)(STRAWS_T, types.int64, REFIT_T, CUTS_T))
-def search_refit(straws: Any, n: int, c: Any, cuts: Any) -> tuple[int, int]:
-    """Search the tracks of an event of `n` straws; return the verdict and their number, -1 if there is too much.
+@kernel(some(types.int64, 2)(types.uint32[::1], types.int64, types.int64, types.int64, REFIT_T, CUTS_T))
+def search_refit(words: Any, begin: int, end: int, time_lsb: int, c: Any, cuts: Any) -> tuple[int, int]:
+    """Search the tracks of the edges `words[begin:end]` about a trigger time; the tracks are in `c.final`.
 
-    The tracks are in `c.final`.
+    Returns the verdict and their number, -1 if there is too much. words: see `edges.pair_edges`.
     """
-    good = order_hits(straws, n, c.hits)
-    make_pairs(straws, c.hits, c.clusters)
-    forget_hits(straws, c.hits, good)
+    n = collect_edges(words, begin, end, time_lsb, c.edges)
+    if n == TOO_MANY:
+        return ALL, -1
+    pair_in_time(c.edges, n, c.clusters)
     final = find_refitted(c)
+    forget_edges(c.edges, n)
     if final < 0:
         return ALL, -1
     return verdict_of(c.final, final, cuts), final
