@@ -19,8 +19,10 @@ from streams.wire.state import Count, LinkState
 from trigger.clock import FRAME_BITS
 from trigger.frames import Block, FrameStream
 from trigger.l0.fates import CAUSES, FATES
-from trigger.l0.registers import N_DETECTORS, N_ROWS
+from trigger.l0.registers import N_DETECTORS, N_MASKS, N_ROWS
 from trigger.l0.triggers import ACCOUNTS, Triggers
+from trigger.l1.fates import FATES as L1_FATES
+from trigger.l1.fates import LINE_FATES, NOTES
 
 START: Final = "sob"
 BLOCK: Final = "primitives"
@@ -65,7 +67,7 @@ class SpillStart:
     @classmethod
     def of(cls, message: Message) -> SpillStart:
         """Read it back. Raises MalformedMessage."""
-        return _read(_START, message.body, "start of a spill")
+        return read_body(_START, message.body, "start of a spill")
 
 
 @dataclass
@@ -143,8 +145,29 @@ class L0Counts:
     losses: LineLosses | None = None
 
 
+@dataclass(frozen=True)
+class L1Counts:
+    """Running sums of L1 since SOB.
+
+    events: triggers that came. fates: int64[5]; lines: int64[16, 9]; failed: int64[n steps of the menu]; notes:
+    int64[4]; see `l1.fates` and `l1.conclusion.Tally`. missing: events whose window the hits of each detector do not
+    cover.
+    """
+
+    events: int
+    fates: Rows
+    lines: NDArray[np.int64]
+    failed: Rows
+    notes: Rows
+    missing: dict[str, int] = field(default_factory=dict)
+
+
 ROWS: Final = ("before", "after", "same_tick", "choke", "dead_time")
 """The arrays of L0Counts."""
+
+L1_ARRAYS: Final = ("fates", "lines", "failed", "notes")
+L1_NUMBERS: Final = ("events", "missing")
+"""The fields of L1Counts."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +175,8 @@ class L0Output:
     """What L0 makes of one block: the triggers that it dispatches, and where its counts stand.
 
     first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None. late: of the
-    blocks that the sender took before this one.
+    blocks that the sender took before this one. l1: where L1 stands, if it runs; events of this block may not be in
+    it yet.
     """
 
     first_frame: int
@@ -162,6 +186,7 @@ class L0Output:
     stages: Stages
     span: tuple[int, int] | None
     late: Lateness = field(default_factory=Lateness)
+    l1: L1Counts | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +221,14 @@ class _BlockBody:
 
 
 @dataclass(frozen=True)
+class _L1Body:
+    """What it says of L1 beside its arrays."""
+
+    events: Count
+    missing: dict[str, Count]
+
+
+@dataclass(frozen=True)
 class _OutputBody:
     """What the message of L0's answer says beside its arrays."""
 
@@ -205,6 +238,7 @@ class _OutputBody:
     stages: Stages
     span: tuple[Frames, Frames] | None
     late: Lateness
+    l1: _L1Body | None = None
 
 
 _START: Final = TypeAdapter(SpillStart)
@@ -215,7 +249,7 @@ _END: Final = TypeAdapter(SpillEnd)
 T = TypeVar("T")
 
 
-def _read(kind: TypeAdapter[T], body: Mapping[str, Any], what: str) -> T:
+def read_body(kind: TypeAdapter[T], body: Mapping[str, Any], what: str) -> T:
     """Read the body of a message. Raises MalformedMessage that names the field."""
     try:
         return kind.validate_python(body)
@@ -226,7 +260,7 @@ def _read(kind: TypeAdapter[T], body: Mapping[str, Any], what: str) -> T:
         raise MalformedMessage(f"{what}: {place}: {first['msg']}") from None
 
 
-def _array(message: Message, name: str, dtype: Any, length: int | None = None) -> NDArray[Any]:
+def read_array(message: Message, name: str, dtype: Any, length: int | None = None) -> NDArray[Any]:
     """Return an array of a message. Raises MalformedMessage if it is missing, or not of the type and length."""
     array = message.arrays.get(name)
     if array is None or array.dtype != dtype or (length is not None and len(array) != length):
@@ -250,7 +284,7 @@ def block_message(block: Block, start: SpillStart, totals: StageTotals, late: La
 
 def read_block(message: Message) -> tuple[Block, StageTotals, Lateness]:
     """Read a block back; the arrays stay where they are. Raises MalformedMessage."""
-    body = _read(_BLOCK, message.body, "block of primitives")
+    body = read_body(_BLOCK, message.body, "block of primitives")
     if not body.detectors or message.first_frame + message.n_frames > MAX_FRAMES:
         raise MalformedMessage("block of primitives: it has no detectors, or lies beyond any spill")
     streams = {name: _read_stream(message, name) for name in body.detectors}
@@ -258,8 +292,8 @@ def read_block(message: Message) -> tuple[Block, StageTotals, Lateness]:
 
 
 def _read_stream(message: Message, name: str) -> FrameStream:
-    offsets = _array(message, f"{name}.offsets", np.int64, message.n_frames + 1)
-    words = _array(message, f"{name}.words", np.uint32)
+    offsets = read_array(message, f"{name}.offsets", np.int64, message.n_frames + 1)
+    words = read_array(message, f"{name}.words", np.uint32)
     if (offsets[0], offsets[-1]) != (0, len(words)):
         raise MalformedMessage(
             f"block of primitives: {name}.offsets run from {offsets[0]} to {offsets[-1]}, "
@@ -279,6 +313,11 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "word": triggers.word,
         **{name: getattr(counts, name) for name in ROWS},
         **({} if counts.losses is None else {k: v.ravel() for k, v in vars(counts.losses).items()}),
+        **(
+            {}
+            if output.l1 is None
+            else {f"l1.{name}": getattr(output.l1, name).ravel() for name in L1_ARRAYS}
+        ),
     }
     body = {
         "account": counts.account,
@@ -287,6 +326,7 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "stages": {name: asdict(totals) for name, totals in output.stages.items()},
         "span": output.span,
         "late": asdict(output.late),
+        "l1": None if output.l1 is None else {name: getattr(output.l1, name) for name in L1_NUMBERS},
     }
     return Message(
         TRIGGERS, start.run, start.burst, first_frame=output.first_frame, n_frames=output.n_frames, menu=menu,
@@ -296,33 +336,45 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
 
 def read_output(message: Message) -> L0Output:
     """Read L0's answer back. Raises MalformedMessage."""
-    body = _read(_OUTPUT, message.body, "triggers")
+    body = read_body(_OUTPUT, message.body, "triggers")
     for name, wanted in (("account", ACCOUNTS), ("dispatch", FATES)):
         if getattr(body, name).keys() != set(wanted):
             raise MalformedMessage(f"triggers: {name} must have {', '.join(wanted)}")
-    time_lsb = _array(message, "time", np.int64)
+    time_lsb = read_array(message, "time", np.int64)
     n = len(time_lsb)
     triggers = Triggers(
         time_lsb,
-        _array(message, "flags", np.uint16, n),
-        _array(message, "word", np.uint8, n),
+        read_array(message, "flags", np.uint16, n),
+        read_array(message, "word", np.uint8, n),
         np.zeros((0, 3, N_DETECTORS), np.uint32),
     )
-    rows = {name: _array(message, name, np.int64, N_ROWS) for name in ROWS}
+    rows = {name: read_array(message, name, np.int64, N_ROWS) for name in ROWS}
     losses = _read_losses(message) if "ideal" in message.arrays else None
     counts = L0Counts(
         **rows, losses=losses, account=body.account, dispatch=body.dispatch, pending=body.pending
     )
     return L0Output(
-        message.first_frame, message.n_frames, triggers, counts, body.stages, body.span, body.late
+        message.first_frame, message.n_frames, triggers, counts, body.stages, body.span, body.late,
+        None if body.l1 is None else _read_l1(message, body.l1),
+    )  # fmt: skip
+
+
+def _read_l1(message: Message, body: _L1Body) -> L1Counts:
+    return L1Counts(
+        fates=read_array(message, "l1.fates", np.int64, len(L1_FATES)),
+        lines=read_array(message, "l1.lines", np.int64, N_MASKS * len(LINE_FATES)).reshape(N_MASKS, -1),
+        failed=read_array(message, "l1.failed", np.int64),
+        notes=read_array(message, "l1.notes", np.int64, len(NOTES)),
+        **vars(body),
     )
 
 
 def _read_losses(message: Message) -> LineLosses:
-    ideal, same_slot = (_array(message, name, np.int64, N_ROWS) for name in ("ideal", "same_slot"))
+    ideal, same_slot = (read_array(message, name, np.int64, N_ROWS) for name in ("ideal", "same_slot"))
     by_cause = (N_ROWS, len(CAUSES))
     lost, gained = (
-        _array(message, name, np.int64, N_ROWS * len(CAUSES)).reshape(by_cause) for name in ("lost", "gained")
+        read_array(message, name, np.int64, N_ROWS * len(CAUSES)).reshape(by_cause)
+        for name in ("lost", "gained")
     )
     return LineLosses(ideal, same_slot, lost, gained)
 
@@ -334,4 +386,4 @@ def end_message(end: SpillEnd, start: SpillStart, menu: str) -> Message:
 
 def read_end(message: Message) -> SpillEnd:
     """Read the end of a spill back. Raises MalformedMessage."""
-    return _read(_END, message.body, "end of a spill")
+    return read_body(_END, message.body, "end of a spill")

@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
 
-from streams.metrics import TABLE, MetricRow
+from streams.metrics_table import TABLE, MetricRow
 
 HEAD: Final = """# Metrics
 
@@ -14,7 +14,8 @@ HEAD: Final = """# Metrics
 are scraped. A spill of 4.8 s wants a scrape interval of a second or less. Counters go on over the spills of one
 replay; a spill that is begun again, because a stage was started anew, counts once.
 
-This page is made from the table in `streams/metrics.py`: `python -m streams.metrics_document > docs/metrics.md`.
+This page is made from the table in `streams/metrics_table.py`:
+`python -m streams.metrics_document > docs/metrics.md`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

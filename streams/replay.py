@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from streams.accepted_form import is_accepted_file
 from streams.catalogue import load_menu, names
 from streams.metrics import parse_address
 from streams.saved_counters import read_counters
@@ -31,12 +33,14 @@ def make_request(
     *,
     require_all: bool = False,
     counters: Path | None = None,
+    workers: int | None = None,
     block_frames: int | None = None,
     **options: Any,
 ) -> Request:
     """Open the spills, the menu and the profile (by default that of the spill's experiment) to see that they fit.
 
     require_all: every line must be able to fire. counters: a report whose final counters are the first ones here.
+    workers: for L1, None for one a core. L1 runs if the menu has it and a spill has hits.
     block_frames: None for blocks that come as often at a higher speed as at that of the beam.
     options: the other fields of Request. Raises KtrigError that names what does not fit.
     """
@@ -48,11 +52,18 @@ def make_request(
             _require_all(spill, loaded, known)
     if options.get("line") is not None:
         _check_line(options["line"], loaded)
+    l1 = loaded.l1 is not None and any(_has_hits(spill) for spill in dict.fromkeys(spills))
+    if l1:
+        _check_windows(spills, loaded)
+    if options.get("out") is not None:
+        _check_out(options["out"], spills, loaded, l1)
     return Request(
         tuple(spills),
         loaded,
         known,
         counters=read_counters(counters, loaded) if counters else {},
+        l1=l1,
+        workers=workers or len(os.sched_getaffinity(0)),
         block_frames=block_frames or BLOCK_FRAMES * max(math.ceil(options.get("speed") or 1), 1),
         **options,
     )
@@ -110,3 +121,41 @@ def _check_line(name: str, menu: Menu) -> None:
     known = [line.name for _row, line in menu.rows]
     if name not in known:
         raise ReplayError(f"--line {name}: is not in the menu {menu.name}; it has {', '.join(known)}")
+
+
+def _has_hits(spill: Path) -> bool:
+    with SpillReader(spill) as reader:
+        return bool(reader.optional.hits)
+
+
+def _check_windows(spills: Sequence[Path], menu: Menu) -> None:
+    """The window of an algorithm must lie inside of what was read out."""
+    used = {step.call.name for line in menu.line for step in line.l1} - {"STRAW"}
+    assert menu.l1 is not None
+    for spill in dict.fromkeys(spills):
+        with SpillReader(spill) as reader:
+            readout = reader.optional.readout
+        for name in sorted(used if readout else ()):
+            half = menu.l1.window_ns(name)
+            begin, end = readout.windows.get(name, (0.0, 0.0)) if readout else (0.0, 0.0)
+            if name in (readout.windows if readout else ()) and not (begin <= -half and half <= end):
+                raise ReplayError(
+                    f"{spill}: /readout has hits of {name} from {begin:g} to {end:g} ns about a trigger, the menu "
+                    f"{menu.name} looks at {half:g} ns on either side (windows_ns); make it narrower, or simulate "
+                    f"with --window {name}={-half:g}:{half:g}"
+                )
+
+
+def _check_out(out: Path, spills: Sequence[Path], menu: Menu, l1: bool) -> None:
+    """A file of accepted events needs L1, a place, and must not take that of another file."""
+    if not l1:
+        why = f"the menu {menu.name} has no [l1]" if menu.l1 is None else f"{spills[0]} has no hits"
+        raise ReplayError(f"--out {out}: L1 does not run, because {why}; leave it out, or give another")
+    if not out.parent.is_dir():
+        raise ReplayError(f"--out {out}: there is no folder {out.parent}; make it, or name another")
+    if out.is_dir() or out.name == "":
+        raise ReplayError(f"--out {out}: is a folder; name a file in it")
+    if out.exists() and not is_accepted_file(out):
+        raise ReplayError(
+            f"--out {out}: is there, and no file of accepted events; name another, or remove it"
+        )

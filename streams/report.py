@@ -13,6 +13,13 @@ from streams.ledger import Account
 from streams.monitors import rates
 from streams.monitors.accounts import spill_accounts, transport_loss
 from streams.monitors.rates import Snapshot
+from streams.report_l1 import (
+    l1_report,
+    line_reports,
+    rated_l1,
+    total_l1,
+    with_l1_rates,
+)
 from streams.timing import Lateness
 from streams.wire.state import LinkState
 from trigger.activity import LineActivity
@@ -106,6 +113,8 @@ def build_report(
     lost = transport_loss(now.stages["source"].primitives, now.stages["l0"].primitives)
     lost += accounts["monitor"].lost["in_transport"]
     lines = [_line(row, line, now, verdict) for (row, line), verdict in zip(menu.rows, verdicts, strict=True)]
+    if now.l1 is not None:
+        lines = [line | {"l1": l1} for line, l1 in zip(lines, line_reports(now.l1, menu), strict=True)]
     trigger = {
         "menu": menu.name,
         "menu_hash": menu.hash,
@@ -116,6 +125,7 @@ def build_report(
         "primitives_per_beam_particle": experiment.beam.primitives_per_beam_particle,
         "lines": lines,
         "l0_triggers": now.triggers_seen,
+        "l1": None if now.l1 is None else l1_report(now.l1, menu),
         "cases": [
             {"kind": kind, "cause": cause or None, "time_s": seconds(time), "spill": now.start.index}
             for kind, cause, time in end.cases
@@ -147,6 +157,7 @@ def total_report(reports: Sequence[Report]) -> Report:
     }
     if "lines" in first:
         summed |= _total_lines(reports)
+        summed["l1"] = total_l1([report["l1"] for report in reports])
         summed = _rated(summed)
     return _timed(summed) | {"spills": [*reports]}
 
@@ -179,10 +190,12 @@ def _rated(report: Report) -> Report:
     The error of the total is that of its lines in quadrature: sqrt(N) would be too large for downscaled ones.
     """
     lines = [_with_rates(line) for line in report["lines"]]
+    lines = [with_l1_rates(line) if line.get("l1") else line for line in lines]
     rate, error = rates.rate(report["l0_triggers"], report["beam_s"])
     errors = [line["rate_after_error_hz"] for line in lines if line["rate_after_error_hz"] is not None]
     return report | {
         "lines": lines,
+        "l1": rated_l1(report["l1"], report["beam_s"]),
         "l0_rate_hz": rate,
         "l0_rate_error_hz": math.hypot(*errors) if errors else error,
         "intensity_mhz": _mean_intensity_mhz(report),
@@ -262,6 +275,8 @@ def _total_line(reports: Sequence[Report], which: int) -> Report:
     for name in ("lost", "gained"):
         if name in active:
             total_line[name] = _total_counts([line[name] for line in lines])
+    if "l1" in active:
+        total_line["l1"] = total_l1([line["l1"] for line in lines])
     if active["active"]:
         total_line["unapplied"] = _in_some(lines)
     return total_line | {"repeats": _repeats(reports, which)}

@@ -24,9 +24,8 @@ from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
 from streams.stages.l0 import L0Stage
-from streams.stages.local import LINKS
 from streams.stages.monitor import MonitorStage
-from streams.stages.processes import STAGES, Step, run_stage
+from streams.stages.processes import STAGES, Step, readers_of, run_stage
 from streams.stages.request import Request
 from streams.stages.source import FileSource
 from streams.wire.receiver import Receiver
@@ -137,7 +136,7 @@ class Threads:
     """
 
     def __init__(self, folder: Path, request: Request, stages: Mapping[str, Step] = STAGES) -> None:
-        self.endpoints = {name: f"ipc://{folder}/{name}" for name in LINKS}
+        self.endpoints = {name: f"ipc://{folder}/{name}" for name in readers_of(request)}
         self.told: list[tuple[str, dict[str, Any]]] = []
         self._pipes = {}
         self._threads = []
@@ -148,12 +147,14 @@ class Threads:
                 threading.Thread(
                     target=run_stage,
                     args=(step, request, theirs),
-                    kwargs={"endpoints": self.endpoints},
+                    kwargs={"endpoints": self.endpoints, "name": name},
                     name=name,
                 )
             )
-            if name in self.endpoints:
-                self.order(name, **{f"endpoint {name}": self.endpoints[name]})
+        for link, readers in readers_of(request).items():
+            for reader in readers:
+                if reader in stages:
+                    self.order(reader, **{f"endpoint {link}": self.endpoints[link]})
         for thread in self._threads:
             thread.start()
 

@@ -140,7 +140,7 @@ def test_the_widest_downscalings_fit_their_registers() -> None:
             "time_cut_lsb = 64\nignore_until_tick = -1",
             "8: l0.ignore_until_tick: must be 0 or more (is -1)",
         ),
-        ("[l0]", "[lo]", "4: lo: there is no such field; did you mean l0?"),
+        ("[l0]", "[l00]", "4: l00: there is no such field; did you mean l0?"),
         (TEXT[TEXT.index("[l0]") : TEXT.index("[control]")], "", "1: l0: missing; add the table [l0]"),
         ("[control]", "[[control]]", "9: control: must be a table; write [control] and its fields "),
         ("[control]", "[control", "9: not valid TOML: "),

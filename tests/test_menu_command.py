@@ -78,6 +78,7 @@ def test_show_as_json_is_one_object_with_the_menu_and_its_registers() -> None:
     assert shown["hash"] == menu.hash
     assert shown["lines"][3] == {
         "mask": 3, "name": "2muMT", "condition": "RICH & QX & MO2", "downscaling": 2, "description": "",
+        "l1": [{"run": step, "downscaling": 1} for step in ("KTAG", "STRAW(exotic)")], "l1_reduction": 1,
     }  # fmt: skip
     assert shown["registers"][-1] == {
         "mask": None, "name": "Control", "downscale": 399, "words": {"CHOD": "0x3FFF7FFF"},
@@ -167,5 +168,5 @@ def test_show_of_what_is_not_there_is_one_line_without_a_traceback(
     assert stop.value.code == 1
     assert capsys.readouterr().err == (
         "ktrig: na62-1918: no menu of this name ships with ktrig and there is no such file; "
-        "give a .toml file or one of menus: na62-2018\n"
+        "give a .toml file or one of menus: na62-2018, na62-hlt-default\n"
     )

@@ -74,6 +74,7 @@ def test_a_new_name_of_the_same_condition_is_a_renaming() -> None:
 
 def test_of_two_new_names_the_one_with_the_same_downscaling_is_the_renaming() -> None:
     second = '[[line]]\nname = "second"\ncondition = "RICH & QX & LKr20"\ndownscaling = 8\n'
+    second += 'l1 = ["KTAG", "STRAW(exotic)"]\n'
     found = diff(
         replaced(('name = "eMT"', 'name = "first"'), ("downscaling = 8", "downscaling = 7")) + second
     )
@@ -136,7 +137,7 @@ def test_a_field_that_is_added_to_menus_shows_without_further_ado() -> None:
 
 def test_a_control_trigger_that_goes_is_a_line_and_its_detector() -> None:
     start = TEXT.index("[control]")
-    found = diff(TEXT[:start] + TEXT[TEXT.index("\n[[line]]") :])
+    found = diff(TEXT[:start] + TEXT[TEXT.index("\n# L1:") :])
     assert found.settings == (Change("control.detector", "CHOD", None),)
     assert [(line.name_a, line.kinds) for line in found.lines] == [("Control", ("removed",))]
 

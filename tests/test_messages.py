@@ -112,7 +112,7 @@ def test_strided_and_big_endian_arrays_arrive_with_their_values(array: np.ndarra
     [
         np.zeros((2, 2), np.uint32),
         np.array(1, np.int64),
-        np.zeros(2, np.float32),
+        np.zeros(2, np.float16),
         np.zeros(2, np.bool_),
         np.array(["x"]),
         np.zeros(1, [("a", np.int64)]),

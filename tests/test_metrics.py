@@ -28,8 +28,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from replay_cases import LIMIT_S, Played, play, random_streams, request, scrape, wait_until, write
 
-from streams.metrics import TABLE, MetricRow, MetricsError, MetricsServer, parse_address
+from streams.metrics import MetricsError, MetricsServer, parse_address
 from streams.metrics_document import metrics_document
+from streams.metrics_table import TABLE, MetricRow
 from streams.monitors.rates import advance, fresh
 from streams.stages.inline import replay_inline
 from streams.stages.monitor import MonitorStage

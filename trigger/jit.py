@@ -117,6 +117,11 @@ def inline(function: F) -> F:
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
 
 
+def some(kind: Any, n: int) -> Any:
+    """Return numba's type of a tuple of `n` numbers of one type."""
+    return types.UniTuple(kind, n)  # type: ignore[no-untyped-call]
+
+
 def _field(hint: Any) -> Any:
     if hasattr(hint, "_fields"):
         return named(hint)

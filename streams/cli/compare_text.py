@@ -11,7 +11,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.report_text import COLUMNS, rate_text
+from streams.cli.rate_text import rate_text
+from streams.cli.report_text import COLUMNS
 from streams.compare_causes import NAMES
 from streams.compare_report import LEVEL_NAMES, Report
 

@@ -140,7 +140,24 @@ def _settings(menu: Menu, experiment: Experiment) -> list[str]:
         text.append(f"control    entries of {menu.control.detector}, line {menu.control.name}")
     if menu.dispatch:
         text += textwrap.wrap("dispatch   " + _dispatch(menu.dispatch), WIDTH, subsequent_indent=" " * 11)
+    if menu.l1:
+        text += textwrap.wrap("L1         " + _l1(menu), WIDTH, subsequent_indent=" " * 11)
     return text
+
+
+def _l1(menu: Menu) -> str:
+    """Say what the lines share: windows of the algorithms in use, and what is not as it is by default."""
+    l1 = menu.l1
+    assert l1 is not None
+    used = dict.fromkeys(step.call.name for line in menu.line for step in line.l1)
+    words = [f"{name} +-{l1.window_ns(name):g} ns" for name in used if name != "STRAW"]
+    words += [f"STRAW {l1.straw}"] if "STRAW" in used else []
+    words += [f"autopass 1 in {l1.autopass}"] if l1.autopass else []
+    words += [f"{name} 1 in {n}" for name in ("reduction", "downscaling") if (n := getattr(l1, name)) > 1]
+    words += ["flag mode"] if l1.flag_mode else []
+    words += [f"bypass {l1.bypass_probability:g}"] if l1.bypass_probability else []
+    changed = l1.thresholds.model_dump(exclude_defaults=True)
+    return ", ".join(words + [f"{name} {value:g}" for name, value in changed.items()]) or "accepts all"
 
 
 def _dispatch(settings: DispatchSettings) -> str:
@@ -171,9 +188,18 @@ def _line_table(menu: Menu) -> list[str]:
         number = "C" if row == CONTROL else str(row)
         start = f"{number:>4}  {line.name:<{name_width}}  {line.downscaling:>11}  "
         text += _wrapped(start, line.condition)
+        if isinstance(line, Line) and (line.l1 or line.l1_reduction > 1):
+            text += _wrapped(" " * (len(start) - 4) + "L1  ", _chain(line))
         if isinstance(line, Line) and line.description:
             text += textwrap.wrap(line.description, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return text
+
+
+def _chain(line: Line) -> str:
+    """Write a line's algorithms in a row."""
+    steps = [step.run + (f" / {step.downscaling}" if step.downscaling > 1 else "") for step in line.l1]
+    looked_at = [f"1 in {line.l1_reduction}"] if line.l1_reduction > 1 else []
+    return " & ".join(looked_at + steps)
 
 
 def _wrapped(start: str, condition: str) -> list[str]:
@@ -225,6 +251,7 @@ def _described(menu: Menu, experiment: Experiment) -> dict[str, Any]:
         "l0": content["l0"] | {"slot_ns": menu.l0.slot_lsb * LSB_NS},
         "control": content["control"],
         "dispatch": content["dispatch"],
+        "l1": content["l1"],
         "lines": lines,
         "notes": remarks(menu, experiment),
     }

@@ -87,6 +87,10 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str | N
     "--explain", is_flag=True, help="Say what each line loses and gains against an ideal trigger, and why."
 )
 @click.option("--line", help="With --explain: show the first cases of this line.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that run L1.  [default: one a core]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the events that L1 accepts (HDF5)."
+)
 @click.option("--inline", is_flag=True, help="All stages in one process.")
 @click.option(
     "--transport",
@@ -117,7 +121,9 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Play spills through the L0 trigger and report the rate of each line.
+    """Play spills through the L0 and L1 trigger and report the rate of each line.
+
+    L1 runs if the menu has it and the spill has hits.
 
     A first SIGINT or SIGTERM ends the replay in good order, with a report of what was played; a second one ends it at
     once.
@@ -192,14 +198,18 @@ def _check_together(inline: bool, to: str | None, wait_readers: int | None, opti
         raise click.UsageError(
             "--transport is for links, and with --inline there are none; leave one of them out"
         )
+    if inline and options["workers"] is not None:
+        raise click.UsageError(
+            "--workers are processes, and with --inline there are none; leave one of them out"
+        )
     options["transport"] = options["transport"] or "ipc"
     if to is None:
         if wait_readers is not None:
             raise click.UsageError("--wait-readers is for readers outside; give --to as well")
         return
-    given = [name for name in ("explain", "require_all", "metrics", "counters") if options[name]] + [
-        "inline"
-    ] * inline
+    given = [
+        name for name in ("explain", "require_all", "metrics", "counters", "workers", "out") if options[name]
+    ] + ["inline"] * inline
     if given:
         raise click.UsageError(
             f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +9,9 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from streams.cli.l1_text import render_l1, stage_times
 from streams.cli.losses_text import render_losses
+from streams.cli.rate_text import rate_text
 from streams.report import Report
 
 COLUMNS: Final = 80
@@ -33,6 +34,8 @@ def render(report: Report, console: Console) -> None:
     if report["beam_s"] > 0:
         rate = rate_text(report["l0_rate_hz"], report["l0_rate_error_hz"])
         _say(console, f"L0 total  {rate}{dispatched} ({report['l0_triggers']:,} triggers)")
+    if report["l1"] is not None:
+        render_l1(report, console)
     if report["intensity_mhz"] is not None:
         _say(
             console,
@@ -40,6 +43,8 @@ def render(report: Report, console: Console) -> None:
         )
     _say(console, *textwrap.wrap(_account(report), COLUMNS, subsequent_indent=INDENT))
     _say(console, *_delivery(report))
+    if report["l1"] is not None:
+        _say(console, *stage_times(report))
     if any("ideal" in line for line in report["lines"]):
         render_losses(report, console)
 
@@ -180,14 +185,6 @@ def _account(report: Report) -> str:
     return f"account   {account['in']:,} reference and control primitives: " + ", ".join(
         [*words, f"{account['out']:,} triggers"]
     )
-
-
-def rate_text(hz: float, error_hz: float, sign: str = "") -> str:
-    """Write a rate with its error to two digits, in the unit that suits the rate; sign: "+" for a difference."""
-    unit, scale = next(((u, s) for u, s in (("MHz", 1e6), ("kHz", 1e3)) if abs(hz) >= s), ("Hz", 1.0))
-    error = error_hz / scale
-    digits = max(1 - math.floor(math.log10(error)), 0) if error > 0 else 0
-    return f"{hz / scale:{sign},.{digits}f} +- {error:.{digits}f} {unit}"
 
 
 def _time(time_s: float) -> str:

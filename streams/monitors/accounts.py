@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streams.exchange import L1Counts
 from streams.ledger import Account, entry_detectors
 from streams.monitors.rates import Snapshot
 from trigger.l0.fates import CAUSES
+from trigger.l1.fates import FATES, LINE_FATES
 from trigger.menu import Control, Line, Menu
 
 
@@ -15,8 +17,9 @@ def spill_accounts(now: Snapshot, menu: Menu, partly: bool = False) -> dict[str,
 
     source: primitives of the file, against those that L0 received. l0: words of the reference and control detectors
     as the source sent them, against triggers as L0 dispatched them. monitor: triggers that L0 dispatched, against
-    those that arrived. Of a line: its firings, against its flags in the triggers as they arrived. partly: some of
-    the spill is not played, or not yet.
+    those that arrived. l1: triggers that L0 dispatched, against what became of them. Of a line: its firings, against
+    its flags in the triggers as they arrived; and these against its L1. partly: some of the spill is not played, or
+    not yet.
     """
     source, l0 = now.stages["source"], now.stages["l0"]
     sent = sum(source.primitives.values())
@@ -35,8 +38,43 @@ def spill_accounts(now: Snapshot, menu: Menu, partly: bool = False) -> dict[str,
             out=now.triggers_seen,
             lost={"in_transport": max(now.counts.dispatch["dispatched"] - now.triggers_seen, 0)},
         ),
+        **({} if now.l1 is None else _l1_accounts(now, now.l1, menu, partly)),
         **{line.name: _line(row, line, now) for row, line in menu.rows},
     }
+
+
+def _l1_accounts(now: Snapshot, l1: L1Counts, menu: Menu, partly: bool) -> dict[str, Account]:
+    """Settle L1: the triggers that L0 dispatched against what became of them, and each line's against its steps.
+
+    What is behind L0 but not concluded is pending while the spill is not over.
+    """
+    fates = dict(zip(FATES, l1.fates.tolist(), strict=True))
+    lost = {name: fates[name] for name in ("reduced", "not_read_out")}
+    concluded = sum(fates.values())
+    if partly:
+        lost["pending"] = now.counts.dispatch["dispatched"] - concluded
+    accounts = {
+        "l1": Account(
+            now.counts.dispatch["dispatched"],
+            fates["accepted"],
+            rejected=fates["rejected"],
+            downscaled=fates["downscaled"],
+            lost=lost,
+        )
+    }
+    first = 0
+    for row, line in enumerate(menu.line):
+        n = dict(zip(LINE_FATES, l1.lines[row].tolist(), strict=True))
+        failed = int(l1.failed[first : first + len(line.l1)].sum())
+        first += len(line.l1)
+        accounts[f"{line.name} L1"] = Account(
+            n["input"] if partly else int(now.seen[row]),
+            n["kept"],
+            rejected=failed,
+            downscaled=n["step_downscaled"] + n["downscaled"],
+            lost={name: n[name] for name in ("reduced", "bypassed", "not_read_out", "flagged")},
+        )
+    return accounts
 
 
 def transport_loss(sent: Mapping[str, int], came: Mapping[str, int]) -> int:

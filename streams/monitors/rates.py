@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.exchange import L0Counts, L0Output, SpillStart, Stages, StageTotals
+from streams.exchange import L0Counts, L0Output, L1Counts, SpillStart, Stages, StageTotals
 from streams.timing import Lateness
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment
@@ -34,7 +34,7 @@ class Snapshot:
 
     frames: seen so far. seen: triggers with each row's flag as they arrived, int64[17]. triggers_seen: their number.
     intensity_hz: beam particles a second in the last block. span: first and last frame with primitives. stages: what
-    source, l0 and monitor have done. late: of the source's blocks.
+    source, l0 and monitor have done. late: of the source's blocks. l1: where L1 stands, if it runs.
     """
 
     start: SpillStart
@@ -46,6 +46,7 @@ class Snapshot:
     span: tuple[int, int] | None
     stages: Stages
     late: Lateness
+    l1: L1Counts | None = None
 
     def rows(self, name: str) -> NDArray[np.int64]:
         """Return a count by row of the menu: int64[17]; one of L0's, or `seen`."""
@@ -99,6 +100,7 @@ def advance(now: Snapshot, output: L0Output, experiment: Experiment) -> Snapshot
         span=span or now.span,
         stages={**output.stages, "monitor": replace(monitor, blocks=monitor.blocks + (output.n_frames > 0))},
         late=output.late,
+        l1=output.l1,
     )
 
 

@@ -76,12 +76,8 @@ class TriggerFeed:
         """Return the triggers of a half-open range of time, and forget those before it."""
         first, last = np.searchsorted(self._kept.time_lsb, (begin_lsb, end_lsb))
         kept = self._kept
-        self._kept = _cut(kept, first, len(kept))
-        return _cut(kept, first, last)
-
-
-def _cut(triggers: Triggers, first: int, last: int) -> Triggers:
-    return Triggers(*(getattr(triggers, name)[first:last] for name in ("time_lsb", "flags", "word", "slots")))
+        self._kept = kept.cut(int(first), len(kept))
+        return kept.cut(int(first), int(last))
 
 
 def _none() -> Triggers:

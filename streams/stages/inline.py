@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from streams import memory
 from streams.report import Report, total_report
 from streams.stages.l0 import L0Stage
+from streams.stages.l1_inline import InlineL1
 from streams.stages.monitor import MonitorStage
 from streams.stages.request import Request, Watcher
 from streams.stages.source import FileSource
@@ -25,16 +26,18 @@ def replay_inline(request: Request, watcher: Watcher) -> Report:
     with (
         closing(FileSource(request, check=check, reuse=True)) as source,
         closing(MonitorStage(request)) as monitor,
+        closing(InlineL1(request)) as l1,
     ):
         if request.metrics:
             watcher.metrics_url(monitor.serve(request.metrics))
         while True:
             l0 = L0Stage(source.start, request, counters)
+            l1.begin(l0.start)
             monitor.begin(l0.start)
-            interrupted = _play(source, l0, monitor, watcher, len(request.spills))
+            interrupted = _play(source, l0, l1, monitor, watcher, len(request.spills))
             end = source.end(interrupted)
-            monitor.update(l0.finish(end))
-            reports.append(monitor.finish(l0.end(end)))
+            monitor.update(l1.process(l0.finish(end)))
+            reports.append(monitor.finish(l1.end(l0.end(end))))
             counters = l0.counters
             if source.start.last or interrupted:
                 break
@@ -42,7 +45,9 @@ def replay_inline(request: Request, watcher: Watcher) -> Report:
     return total_report(reports) | {"peak_pss_mib": memory.peak_rss_mib(), "restarts": {}}
 
 
-def _play(source: FileSource, l0: L0Stage, monitor: MonitorStage, watcher: Watcher, n_spills: int) -> bool:
+def _play(
+    source: FileSource, l0: L0Stage, l1: InlineL1, monitor: MonitorStage, watcher: Watcher, n_spills: int
+) -> bool:
     """Play the blocks of a spill; return whether the caller ended it before its time."""
     with suppress(Stopped):
         for block in source.blocks():
@@ -52,7 +57,7 @@ def _play(source: FileSource, l0: L0Stage, monitor: MonitorStage, watcher: Watch
                 source.totals.take_back(block)
                 raise
             source.left(block)
-            output = l0.process(block, source.totals, source.late)
+            output = l1.process(l0.process(block, source.totals, source.late))
             watcher.progress((source.start.index + monitor.update(output)) / n_spills)
             if watcher.stop():
                 raise Stopped

@@ -19,7 +19,7 @@ import msgpack
 
 from streams import memory
 from streams.report import Report, total_report
-from streams.stages.processes import STAGES, run_stage
+from streams.stages.processes import links_of, readers_of, run_stage, stages_of
 from streams.stages.request import Request, Watcher
 from streams.stages.stopped import untouched_report
 from trigger.errors import KtrigError
@@ -42,25 +42,22 @@ MAX_RESTARTS: Final = 10
 HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 """Signals that may end the supervisor; the stages never take them, though Ctrl-C reaches the whole group."""
 
-LINKS: Final = {"l0": "source", "monitor": "l0"}
-"""The links by the name of their receiver, and who sends on them."""
-
 
 class StageError(KtrigError):
     """A stage that failed."""
 
 
 def replay_processes(request: Request, watcher: Watcher) -> Report:
-    """Run source, L0 and monitor as processes of their own."""
+    """Run source, L0, L1 with its workers if it is asked for, and monitor as processes of their own."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="ktrig-")
     except OSError as wrong:
         reason = wrong.strerror or wrong
         raise StageError(f"no temporary folder: {reason}; name one with TMPDIR") from None
     if request.transport == "tcp":
-        endpoints = dict.fromkeys(LINKS, "tcp://127.0.0.1:*")
+        endpoints = dict.fromkeys(readers_of(request), "tcp://127.0.0.1:*")
     else:
-        endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in LINKS}
+        endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in readers_of(request)}
     crew = _Crew(request, watcher, endpoints)
     try:
         return crew.run()
@@ -105,6 +102,8 @@ class _Crew:
         self._request = request
         self._watcher = watcher
         self._endpoints = endpoints
+        self._stages = stages_of(request)
+        self._readers = readers_of(request)
         self._reports: dict[int, Report] = {}
         self._ready: set[str] = set()
         self._listening: set[str] = set()
@@ -118,11 +117,11 @@ class _Crew:
 
     def run(self) -> Report:
         """Let the stages play the spills; return the report. Raises StageError."""
-        for name in STAGES:
+        for name in self._stages:
             self._start(name)
         while not self._over():
             self._listen()
-            if not self._going and self._ready == STAGES.keys() and self._stop_s is None:
+            if not self._going and self._ready == self._stages.keys() and self._stop_s is None:
                 self._going = True
                 self._order("source", go=True)
         self._look()
@@ -137,10 +136,10 @@ class _Crew:
         known = {0: self._request.counters}
         for index, report in self._reports.items():
             known[index + 1] = {line: n["end"] for line, n in report["downscaling_counters"].items()}
-        place = {"endpoints": self._endpoints, "first": len(self._reports), "counters": known}
+        place = {"endpoints": self._endpoints, "first": len(self._reports), "counters": known, "name": name}
         process = spawn.Process(
             target=run_stage,
-            args=(STAGES[name], self._request, theirs),
+            args=(self._stages[name], self._request, theirs),
             kwargs=place,
             name=f"ktrig-{name}",
             daemon=True,
@@ -150,8 +149,9 @@ class _Crew:
             self._connections[name] = ours
             self._processes[name] = process
         theirs.close()
-        if name in self._listening:
-            self._order(name, **{f"endpoint {name}": self._endpoints[name]})
+        for link in self._listening:
+            if name in self._readers[link]:
+                self._order(name, **{f"endpoint {link}": self._endpoints[link]})
         if self._going:
             self._order(name, go=True)
 
@@ -207,7 +207,8 @@ class _Crew:
             self._endpoints |= what["endpoint"]
             self._listening |= what["endpoint"].keys()
             for link, endpoint in what["endpoint"].items():
-                self._order(link, **{f"endpoint {link}": endpoint})
+                for reader in self._readers[link]:
+                    self._order(reader, **{f"endpoint {link}": endpoint})
         elif "progress" in what:
             self._watcher.progress(what["progress"] / len(self._request.spills))
         elif "metrics_url" in what:
@@ -225,11 +226,12 @@ class _Crew:
             self._restarts[name] = self._restarts.get(name, 0) + 1
             if process.exitcode > 0 or not self._going or self._restarts[name] > MAX_RESTARTS:
                 raise StageError(f"stage {name} {_death(process.exitcode)}; the replay is not complete")
-            self._watcher.note(
-                f"stage {name} {_death(process.exitcode)}; started anew, its spill is played again"
+            redone = (
+                "its work is given to others" if name.startswith("worker") else "its spill is played again"
             )
+            self._watcher.note(f"stage {name} {_death(process.exitcode)}; started anew, {redone}")
             self._ready.discard(name)
-            self._listening -= {link for link, sender in LINKS.items() if sender == name}
+            self._listening -= set(links_of(name, self._request))
             self._start(name)
 
     def _look(self) -> None:

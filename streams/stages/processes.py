@@ -41,6 +41,7 @@ class Place:
 
     endpoints: of the links, by the name of their receiver; ours to choose a port for if it ends in `:*`. first: the
     spill to begin with. counters: of the downscaling, by line, at the start of each spill for which they are known.
+    name: of the stage.
     """
 
     request: Request
@@ -49,6 +50,7 @@ class Place:
     endpoints: dict[str, str]
     first: int = 0
     counters: dict[int, dict[str, int]] = field(default_factory=lambda: {0: {}})
+    name: str = ""
 
     def sender(self, to: str) -> Sender:
         """Open the link to a stage, and tell the supervisor where it listens."""
@@ -56,19 +58,23 @@ class Place:
         self.supervisor.tell(endpoint={to: sender.endpoint})
         return sender
 
-    def receiver(self, name: str, sender: Sender | None = None) -> Receiver:
+    def receiver(
+        self,
+        name: str,
+        service: Callable[[], None] = lambda: None,
+        beside: zmq.Socket[Any] | None = None,
+    ) -> Receiver:
         """Open the link by which a stage gets its messages, once it is known where its sender listens.
 
-        sender: of the same stage; it hears its readers while the receiver waits.
+        service: called while the receiver waits, at once when there is something to read at the socket `beside`.
         """
         endpoint = self.supervisor.wait_for(f"endpoint {name}")
 
         def stop() -> bool:
-            if sender is not None:
-                sender.service()
+            service()
             return self.supervisor.finishing()
 
-        return Receiver(self.context, endpoint, stop, name)
+        return Receiver(self.context, endpoint, stop, name, beside=beside)
 
 
 Step = Callable[[Place], None]
@@ -114,11 +120,11 @@ def l0_step(place: Place) -> None:
     """Turn primitives into triggers."""
     from streams.stages.l0 import L0Stage
 
-    with closing(place.sender("monitor")) as sender:
+    with closing(place.sender(behind_l0(place.request))) as sender:
         place.supervisor.tell(ready=True)
         flow = _L0Flow(place, sender, L0Stage)
         while not flow.over:
-            with closing(place.receiver("l0", sender)) as receiver, suppress(ReaderRestarted):
+            with closing(place.receiver("l0", sender.service)) as receiver, suppress(ReaderRestarted):
                 while not flow.over:
                     take(receiver, flow.take)
 
@@ -158,7 +164,7 @@ class _L0Flow:
         else:
             block, source_totals, late = exchange.read_block(message)
             stage = self._stage
-            stage.totals.links = {"l0": receiver.counts, "monitor": self._sender.state()}
+            stage.totals.links = {"l0": receiver.counts, behind_l0(self._request): self._sender.state()}
             output = stage.process(block, source_totals, late)
             # Its memory may go before the answer does.
             receiver.acknowledge(message)
@@ -237,4 +243,33 @@ def take(receiver: Receiver, deal: Callable[[Message, Receiver], None]) -> None:
 
 
 STAGES: dict[str, Step] = {"monitor": monitor_step, "l0": l0_step, "source": source_step}
-"""In the order of starting, from the end of the flow."""
+"""Those of a replay without L1, from the end of the flow."""
+
+
+def behind_l0(request: Request) -> str:
+    """Return the stage that reads what L0 sends."""
+    return "l1" if request.l1 else "monitor"
+
+
+def stages_of(request: Request) -> dict[str, Step]:
+    """Return the stages of a replay, in the order of starting, from the end of the flow."""
+    from streams.stages import l1
+
+    workers = {f"worker{k + 1}": l1.worker_step for k in range(request.workers)} if request.l1 else {}
+    middle = {"l1": l1.l1_step, **workers} if request.l1 else {}
+    return {"monitor": STAGES["monitor"], **middle, "l0": STAGES["l0"], "source": STAGES["source"]}
+
+
+def readers_of(request: Request) -> dict[str, list[str]]:
+    """Return the links by their names, and the stages that read them; each link is that of one sender."""
+    if not request.l1:
+        return {"l0": ["l0"], "monitor": ["monitor"]}
+    workers = [name for name in stages_of(request) if name.startswith("worker")]
+    return {"l0": ["l0"], "l1": ["l1"], "work": workers, "monitor": ["monitor"]}
+
+
+def links_of(stage: str, request: Request) -> list[str]:
+    """Return the links that a stage sends on."""
+    if stage == "l1":
+        return ["monitor", "work"]
+    return {"source": ["l0"], "l0": [behind_l0(request)]}.get(stage, [])

@@ -22,7 +22,8 @@ class Request:
 
     spills: the files, one after the other. speed: times real time, None for as fast as it goes. catch_up: see
     `Pacer`. metrics: HOST:PORT or None. downscaling, counters: see `stages.counters`. explain: look for what each
-    line loses and gains; line: of which the first cases are wanted, or None.
+    line loses and gains; line: of which the first cases are wanted, or None. l1: run L1 behind L0, with `workers`
+    processes. out: file for the accepted events, or None.
     """
 
     spills: tuple[Path, ...]
@@ -37,6 +38,9 @@ class Request:
     counters: dict[str, int] = field(default_factory=dict)
     explain: bool = False
     line: str | None = None
+    l1: bool = False
+    workers: int = 1
+    out: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ MAX_INTEGER: Final = 2**63 - 1
 """What an int64 holds."""
 
 DTYPES: Final = {
-    name: np.dtype(name).newbyteorder("<") for name in ("u1", "u2", "u4", "u8", "i4", "i8", "f8")
+    name: np.dtype(name).newbyteorder("<") for name in ("u1", "u2", "u4", "u8", "i2", "i4", "i8", "f4", "f8")
 }
 
 _INTEGERS: Final = ("run", "burst", "epoch", "seq", "first_frame", "n_frames")

@@ -34,7 +34,8 @@ MAX_REFUSALS: Final = 5
 class Receiver:
     """The receiving end. `stop` is asked while it waits and ends the wait with Stopped.
 
-    name: its place in the flow; a receiver that takes the place of one that died has its name. counts: see LinkState.
+    name: its place in the flow; a receiver that takes the place of one that died has its name. beside: a socket that
+    wakes it too, for `stop` to look at. counts: see LinkState.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Receiver:
         stop: Callable[[], bool],
         name: str,
         credit_bytes: int = CREDIT_BYTES,
+        beside: zmq.Socket[Any] | None = None,
     ) -> None:
         self.counts = LinkState()
         self._stop = stop
@@ -65,6 +67,9 @@ class Receiver:
         except zmq.ZMQError as wrong:
             self._socket.close()
             raise LinkError(f"cannot connect to {endpoint}: {reason(wrong)}") from None
+        self._poller = zmq.Poller()
+        for socket in [self._socket] if beside is None else [self._socket, beside]:
+            self._poller.register(socket, zmq.POLLIN)
         self._grant()
 
     def receive(self) -> Message:
@@ -75,7 +80,10 @@ class Receiver:
         while True:
             if self._stop():
                 raise Stopped
-            if not self._socket.poll(POLL_MS):
+            ready = dict(self._poller.poll(POLL_MS))
+            if ready and self._socket not in ready:
+                continue
+            if not ready:
                 if not (self._lacks and self._ask_to_resume()):
                     self._grant()
                 continue

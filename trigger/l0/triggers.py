@@ -49,6 +49,12 @@ class Triggers:
     def __len__(self) -> int:
         return len(self.time_lsb)
 
+    def cut(self, first: int, stop: int) -> Triggers:
+        """Return the triggers of a range of numbers; the memory is shared."""
+        return Triggers(
+            self.time_lsb[first:stop], self.flags[first:stop], self.word[first:stop], self.slots[first:stop]
+        )
+
     @property
     def ids(self) -> NDArray[np.uint16]:
         """IDs in slots N, N-1, N+1 of each detector: uint16[n, 3, 7]."""

@@ -13,6 +13,16 @@ from trigger.jit import WholeMatrix, kernel, named
 from trigger.l1.algorithms import CALL_STRAW
 from trigger.l1.decision import ANSWERS_T, OVERFLOW, Answers, met
 from trigger.l1.events import NOT_READ_OUT
+from trigger.l1.fates import (
+    ACCEPTED,
+    DOWNSCALED,
+    FATES,
+    LINE_FATES,
+    NOT_READ_OUT_FATE,
+    NOTES,
+    REDUCED_FATE,
+    REJECTED,
+)
 from trigger.l1.program import PROGRAM_T, Program
 from trigger.l1.stamps import AUTOPASS, BYPASS, REDUCED, UNSEEN
 from trigger.menu import N_MASKS
@@ -25,30 +35,9 @@ AUTOPASS_WORD: Final = 0x80
 """Bits of the L1 word: a mask passed; a mask that passed has no algorithm; bypassed; a mask whose cuts passed ran
 an algorithm that only flags; autopass. (Bit 3, the experiment's timeout, cannot occur.)"""
 
-ACCEPTED, REJECTED, REDUCED_FATE, DOWNSCALED, NOT_READ_OUT_FATE = range(5)
-
-FATES: Final = ("accepted", "rejected", "reduced", "downscaled", "not_read_out")
-"""What becomes of an event, by number."""
-
-LINE_FATES: Final = (
-    "input",
-    "reduced",
-    "bypassed",
-    "not_read_out",
-    "flagged",
-    "step_downscaled",
-    "passed",
-    "downscaled",
-    "kept",
+_INPUT, _REDUCED, _BYPASSED, _NOT_READ_OUT, _FLAGGED, _STEP_DOWNSCALED, _PASSED, _DOWNSCALED, _KEPT = range(
+    len(LINE_FATES)
 )
-"""Counts of a line's events: those that came; of them, not looked at for a reduction, accepted unseen, without hits,
-with their cuts passed but not a flag, taken by the downscaling of an algorithm, passed; of these, taken by the
-downscaling of all events, and kept. What is left failed an algorithm: see Tally.failed."""
-
-_INPUT, _REDUCED, _BYPASSED, _NOT_READ_OUT, _FLAGGED, _STEP_DOWNSCALED, _PASSED, _DOWNSCALED, _KEPT = range(9)
-
-NOTES: Final = ("bypassed", "autopassed", "overflow", "incomplete")
-"""Counts of events that are no fates: with a bypass, with autopass, with too much in STRAW, with missing hits."""
 
 
 class Tally(NamedTuple):
@@ -214,6 +203,15 @@ class Concluder:
         n = len(flags)
         found = Conclusions(np.zeros(n, np.uint8), np.zeros(n, np.uint16), np.zeros(n, np.uint8))
         conclude(
-            self.program, flags, masks, stamps, status, answers, self.tally, found.words, found.passed, found.fates
+            self.program,
+            flags,
+            masks,
+            stamps,
+            status,
+            answers,
+            self.tally,
+            found.words,
+            found.passed,
+            found.fates,
         )
         return found

@@ -38,9 +38,19 @@ from trigger.menu import N_MASKS
 MAX_TRACKS: Final = 5
 """Tracks of an event that are kept, in the order of their finding."""
 
-TRACK_FIELDS: Final = ("p_mev", "dy_dz", "y_mm", "dx_dz", "x_mm", "dx_dz_after", "x_mm_after", "z_mm", "cda_mm")
-"""What is kept of a track: momentum, negative for a negative charge; slopes and positions at the magnet's centre in y,
-and in x in front of the magnet and behind it; closest approach to the beam line."""
+TRACK_FIELDS: Final = (
+    "p_mev",
+    "dy_dz",
+    "y_mm",
+    "dx_dz",
+    "x_mm",
+    "dx_dz_after",
+    "x_mm_after",
+    "z_mm",
+    "cda_mm",
+)
+"""What is kept of a track: momentum, negative for a negative charge; slopes and positions at the magnet's centre, in
+y, then in x in front of the magnet and behind it; closest approach to the beam line."""
 
 OVERFLOW: Final = -1
 """Number of tracks of an event that has too much in it."""
@@ -168,9 +178,7 @@ def _missing(call: int, status: int) -> bool:
 
 
 @kernel(
-    types.void(
-        PROGRAM_T, HITS_T, types.int64[::1], types.uint8[::1], types.uint16[::1], SCRATCH_T, ANSWERS_T
-    )
+    types.void(PROGRAM_T, HITS_T, types.int64[::1], types.uint8[::1], types.uint16[::1], SCRATCH_T, ANSWERS_T)
 )
 def run_algorithms(
     program: Any, hits: Any, times_lsb: Any, status: Any, masks: Any, scratch: Any, answers: Any

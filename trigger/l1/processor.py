@@ -28,11 +28,15 @@ class AlgorithmRunner:
             self._answers = make_answers(2 * n)
         a = self._answers
         part = Answers(
-            a.done[:n], a.value[:n], a.verdict[:n], a.n_tracks[:n], a.first_track[: n + 1], a.tracks, a.wanted[:n]
+            a.done[:n],
+            a.value[:n],
+            a.verdict[:n],
+            a.n_tracks[:n],
+            a.first_track[: n + 1],
+            a.tracks,
+            a.wanted[:n],
         )
-        run_algorithms(
-            self._program, events.hits, events.time_lsb, events.status, masks, self._scratch, part
-        )
+        run_algorithms(self._program, events.hits, events.time_lsb, events.status, masks, self._scratch, part)
         return part
 
 

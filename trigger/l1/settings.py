@@ -55,7 +55,9 @@ def _variant(name: str, text: str | None) -> int:
     for word in words:
         if word not in known:
             joined = " joined by +" if name == "STRAW" else ""
-            raise ValueError(f"{name} needs one of {', '.join(known)}{joined}; write {name}({next(iter(known))})")
+            raise ValueError(
+                f"{name} needs one of {', '.join(known)}{joined}; write {name}({next(iter(known))})"
+            )
     return sum(known[word] for word in set(words))
 
 

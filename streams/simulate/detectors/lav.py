@@ -29,9 +29,10 @@ Stations = Annotated[tuple[float, ...], N_STATIONS]
 class Lav(NamedTuple):
     """Front, inner and outer radius of each station; blocks in a ring; the response of its lead glass.
 
-    least_hits: blocks that any particle crosses. hits_per_gev: further ones that see a shower, per GeV, `most_hits` in
-    all. inefficiency: of a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a block from which it
-    passes the high threshold too. width_ns: between the edges of a hit. muon_gev: what a muon's light is worth.
+    least_hits: blocks that any particle crosses. hits_per_gev: further ones that see a shower, per GeV, `most_hits`
+    in all. inefficiency: of a particle that crosses. least_gev: energy that makes hits at all. high_gev: energy a
+    block from which it passes the high threshold too. width_ns: between the edges of a hit. muon_gev: what a muon's
+    light is worth.
     """
 
     z_mm: Stations

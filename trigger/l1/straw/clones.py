@@ -113,9 +113,7 @@ def join_clones(tracks: Any, n: int, final: Any) -> int:
                     tracks.used[f] = 1
                 elif wanted == 4:
                     tracks.used[f] = shared >= (2 if tracks.n_points[f] == 4 else 1)
-                elif shared >= 2 or (
-                    shared == 1 and tracks.central[best] == 3 and tracks.central[f] == 2
-                ):
+                elif shared >= 2 or (shared == 1 and tracks.central[best] == 3 and tracks.central[f] == 2):
                     tracks.used[f] = 1
             _finish(final, total, added)
             total += 1

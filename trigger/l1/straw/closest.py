@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numba import types
 
-from trigger.jit import kernel
+from trigger.jit import kernel, some
 from trigger.l1.straw.geometry import BEAM_DX_DZ, BEAM_X_MM, MAGNET_MM
 
 _ONE: Final = np.float32(1.0)
@@ -26,7 +26,7 @@ Closest = tuple[Any, Any, Any, Any]
 """CDA, and x, y, z of the middle between the points of closest approach (z from the target on): mm, float32."""
 
 
-@kernel(types.UniTuple(_F, 4)(_F, _F, _F, _F, _F, _F, _F, _F))
+@kernel(some(_F, 4)(_F, _F, _F, _F, _F, _F, _F, _F))
 def closest_approach(x1: Any, y1: Any, mx1: Any, my1: Any, x2: Any, y2: Any, mx2: Any, my2: Any) -> Closest:
     """Return the closest approach of two lines, given by position (mm) at the magnet's centre and slopes."""
     rx, ry = x1 - x2, y1 - y2
@@ -44,7 +44,7 @@ def closest_approach(x1: Any, y1: Any, mx1: Any, my1: Any, x2: Any, y2: Any, mx2
     return cda, (qx1 + qx2) / _TWO, (qy1 + qy2) / _TWO, _MAGNET + (t1 + t2) / _TWO
 
 
-@kernel(types.UniTuple(_F, 4)(_F, _F, _F, _F))
+@kernel(some(_F, 4)(_F, _F, _F, _F))
 def closest_to_beam(x: Any, y: Any, mx: Any, my: Any) -> Closest:
     """Return the closest approach of a line and the beam."""
     return closest_approach(_BEAM_X, _ZERO, _BEAM_DX_DZ, _ZERO, x, y, mx, my)

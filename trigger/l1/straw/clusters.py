@@ -49,21 +49,24 @@ CLUSTERS_T: Final = named(Clusters)
 def make_clusters() -> Clusters:
     """Return empty arrays for any event."""
     views = CHAMBERS * VIEWS
-    return Clusters(np.zeros(views * ROOM), np.zeros(views * ROOM), np.zeros(views * ROOM, np.uint8), np.zeros(views, np.int64))
+    return Clusters(
+        np.zeros(views * ROOM),
+        np.zeros(views * ROOM),
+        np.zeros(views * ROOM, np.uint8),
+        np.zeros(views, np.int64),
+    )
 
 
 @inline
 def _add(place: int, other: int, radius: float, other_radius: float, clusters: Any) -> None:
     """Append the cluster of two hits: the lower wire's radius counts upwards, the upper one's downwards."""
-    low, high = POSITION_MM[place], POSITION_MM[other]
-    if low < high:
-        mm = ((low + radius) + (high - other_radius)) / 2.0
-    else:
-        mm = ((high + other_radius) + (low - radius)) / 2.0
+    at, there = POSITION_MM[place], POSITION_MM[other]
+    up = 1.0 if at < there else -1.0
+    mm = ((at + up * radius) + (there - up * other_radius)) / 2.0
     view = place - MARGIN >> PLACE_BITS + 2
     n = clusters.n[view]
     clusters.mm[view * ROOM + n] = mm
-    clusters.excess[view * ROOM + n] = radius + other_radius - np.abs(high - low)
+    clusters.excess[view * ROOM + n] = radius + other_radius - np.abs(there - at)
     clusters.mark[view * ROOM + n] = 0
     clusters.n[view] = n + 1
 
@@ -74,9 +77,10 @@ def _partner(number: Any, hits: Any, up: int, down: int, after: int, radius: flo
     best = -1
     for place in (up, down):
         k = number[place] - 1
-        if k > after and (best < 0 or k < best) and not hits.used[k]:
-            if limits[0] < radius + hits.radius[k] < limits[1]:
-                best = k
+        if k <= after or (best >= 0 and k > best) or hits.used[k]:
+            continue
+        if limits[0] < radius + hits.radius[k] < limits[1]:
+            best = k
     return best
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from trigger.jit import kernel, named
+from trigger.jit import kernel, named, some
 from trigger.l1.straw.clones import join_clones
 from trigger.l1.straw.clusters import Clusters, make_clusters, make_pairs
 from trigger.l1.straw.geometry import CHAMBERS
@@ -17,7 +17,7 @@ from trigger.l1.straw.hough import Rows, make_rows
 from trigger.l1.straw.points import MAX_POINTS, Points, make_points, make_points_of
 from trigger.l1.straw.selection import make_copies, select_points
 from trigger.l1.straw.tracklets import Tracklets, find_tracks, forget, make_tracklets
-from trigger.l1.straw.tracks import MAX_FINAL, MAX_TRACKS, TRACKS_T, Tracks, make_tracks
+from trigger.l1.straw.tracks import MAX_FINAL, MAX_TRACKS, Tracks, make_tracks
 from trigger.l1.straw.verdict import ALL, CUTS_T, verdict_of
 
 
@@ -53,7 +53,7 @@ def make_compatible() -> Compatible:
     )
 
 
-@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, COMPATIBLE_T, CUTS_T, types.boolean))
+@kernel(some(types.int64, 2)(STRAWS_T, types.int64, COMPATIBLE_T, CUTS_T, types.boolean))
 def search_compatible(straws: Any, n: int, c: Any, cuts: Any, memory: bool) -> tuple[int, int]:
     """Search the tracks of an event of `n` straws; return the verdict and their number, -1 if there is too much.
 

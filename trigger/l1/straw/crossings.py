@@ -87,7 +87,9 @@ def _mark(clusters: Any, i: int) -> None:
 
 
 @inline
-def _add_three(clusters: Any, points: Any, chamber: int, i: int, j: int, k: int, x: float, y: float, d: float) -> bool:
+def _add_three(
+    clusters: Any, points: Any, chamber: int, i: int, j: int, k: int, x: float, y: float, d: float
+) -> bool:
     """Append the point of three clusters, `d` from meeting, if it is one."""
     if not (np.abs(d) < FIT_MM and _free(clusters, i, j, k)):
         return True

@@ -23,7 +23,7 @@ TRAILING_NS: Final = (-100.0, 300.0)
 
 
 @inline
-def _take_leading(straws: Any, k: int, t: Any) -> None:
+def _take_leading(straws: Any, k: Any, t: Any) -> None:
     """Let a leading edge take the place of a later one, or of none."""
     stored = straws.leading[k]
     if LEADING_NS[0] < t < LEADING_NS[1] and (t < stored or stored <= LEADING_NS[0]):
@@ -31,7 +31,7 @@ def _take_leading(straws: Any, k: int, t: Any) -> None:
 
 
 @inline
-def _take_trailing(straws: Any, k: int, t: Any) -> None:
+def _take_trailing(straws: Any, k: Any, t: Any) -> None:
     """Let a trailing edge take the place of an earlier one, or of none."""
     stored = straws.trailing[k]
     if TRAILING_NS[0] < t < TRAILING_NS[1] and (t > stored or stored < TRAILING_NS[0]):
@@ -40,7 +40,7 @@ def _take_trailing(straws: Any, k: int, t: Any) -> None:
 
 @kernel(types.int64(types.uint32[::1], types.int64, types.int64, types.int64, STRAWS_T))
 def pair_edges(words: Any, begin: int, end: int, time_lsb: int, straws: Any) -> int:
-    """Pair the edges `words[begin:end]` around a trigger time; return the number of straws, TOO_MANY of too many edges.
+    """Pair the edges `words[begin:end]` around a trigger time; return the number of straws, or TOO_MANY.
 
     words: `(id << 16) | time16`, in order of time, within 2^15 LSB of the trigger. The first edge of a straw is kept
     whenever it came. An ID that no straw has is left out.

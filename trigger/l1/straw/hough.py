@@ -1,7 +1,7 @@
 """The Hough transform in the y-z plane: points on a line share a cell of slope and intercept.
 
-The experiment fills a table of 160 slopes by 200 intercepts. Here a row of it, one slope, is filled only if two points
-of different chambers can share a cell of it, or of a row beside it; three rows are kept.
+The experiment fills a table of 160 slopes by 200 intercepts. Here a row of it, one slope, is filled only if two
+points of different chambers can share a cell of it, or of a row beside it; three rows are kept.
 """
 
 from __future__ import annotations
@@ -143,10 +143,14 @@ def make_row(points: Any, a: int, rows: Any) -> int:
             if n >= CELL_ENTRIES:
                 continue
             first = b * CELL_ENTRIES
-            # By chamber: once one differs from the first, the cell is a seed; that is noted when it first does.
-            if n and chamber_of(rows.entry[place, first + n - 1]) == chamber_of(rows.entry[place, first]):
-                if chamber != chamber_of(rows.entry[place, first]):
-                    _note_seed(rows, place, b)
+            # Entries come by chamber: the first that differs from those before makes the cell a seed.
+            if (
+                n
+                and chamber_of(rows.entry[place, first])
+                == chamber_of(rows.entry[place, first + n - 1])
+                != chamber
+            ):
+                _note_seed(rows, place, b)
             rows.entry[place, first + n] = chamber << 16 | i & WRAP - 1
             rows.n[place, b] = n + 1
     return place

@@ -50,10 +50,10 @@ class Points(NamedTuple):
 POINTS_T: Final = named(Points)
 
 
-def make_points() -> Points:
-    """Return empty arrays for any event."""
-    n = CHAMBERS * MAX_POINTS
-    return Points(*(np.zeros(n) for _ in range(4)), np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
+def make_points(n: int = CHAMBERS * MAX_POINTS) -> Points:
+    """Return room for `n` points, by default those of any event."""
+    x, y, distance, excess = (np.zeros(n) for _ in range(4))
+    return Points(x, y, distance, excess, np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
 
 
 @inline

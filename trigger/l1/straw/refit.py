@@ -13,13 +13,21 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from trigger.jit import inline, kernel, named
-from trigger.l1.straw.clusters import CLUSTERS_T, ROOM, Clusters, make_clusters, make_pairs
+from trigger.jit import inline, kernel, named, some
+from trigger.l1.straw.clusters import ROOM, Clusters, make_clusters, make_pairs
 from trigger.l1.straw.crossings import make_crossings
-from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM, U, V, X, Y
+from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM, U, V, X
 from trigger.l1.straw.hits import STRAWS_T, Hits, forget_hits, make_hits, order_hits
-from trigger.l1.straw.points import MAX_POINTS, POINTS_T, ROOT2, Points, make_points, views_covering
-from trigger.l1.straw.tracks import P_MAX_MEV, P_MIN_MEV, SLOPE_MAX, TRACKS_T, Tracks, bent, find_vertex, make_tracks
+from trigger.l1.straw.points import MAX_POINTS, ROOT2, Points, make_points, views_covering
+from trigger.l1.straw.tracks import (
+    P_MAX_MEV,
+    P_MIN_MEV,
+    SLOPE_MAX,
+    Tracks,
+    bent,
+    find_vertex,
+    make_tracks,
+)
 from trigger.l1.straw.verdict import ALL, CUTS_T, verdict_of
 
 LATE_MM: Final = 0.45
@@ -116,10 +124,7 @@ def _line(
     m = szy / szz
     q = y - m * z
     squares = (
-        (y0 - q - m * z0) ** 2
-        + (y1 - q - m * z1) ** 2
-        + (y2 - q - m * z2) ** 2
-        + w3 * (y3 - q - m * z3) ** 2
+        (y0 - q - m * z0) ** 2 + (y1 - q - m * z1) ** 2 + (y2 - q - m * z2) ** 2 + w3 * (y3 - q - m * z3) ** 2
     )
     return m, q, squares
 
@@ -198,7 +203,7 @@ def _used(c: Any, final: int, chamber: int, k: int) -> bool:
 
 @inline
 def _through_three(c: Any, final: int) -> int:
-    """Write the candidates without a point in one chamber, of points that no track has; return their number, or -1."""
+    """Write the candidates that lack one chamber, of points that no track has; return their number, or -1."""
     p, t = c.points, c.candidates
     n = 0
     for missing in range(CHAMBERS):
@@ -318,7 +323,7 @@ def find_refitted(c: Any) -> int:
     return _accept(c, n, final, 0)
 
 
-@kernel(types.UniTuple(types.int64, 2)(STRAWS_T, types.int64, REFIT_T, CUTS_T))
+@kernel(some(types.int64, 2)(STRAWS_T, types.int64, REFIT_T, CUTS_T))
 def search_refit(straws: Any, n: int, c: Any, cuts: Any) -> tuple[int, int]:
     """Search the tracks of an event of `n` straws; return the verdict and their number, -1 if there is too much.
 

@@ -9,7 +9,7 @@ from numba import types
 
 from trigger.jit import inline, kernel
 from trigger.l1.straw.geometry import CHAMBERS
-from trigger.l1.straw.points import MAX_POINTS, POINTS_T, Points
+from trigger.l1.straw.points import MAX_POINTS, POINTS_T, Points, make_points
 
 LEAST: Final = 7
 """Chambers with fewer points are left as they are."""
@@ -26,8 +26,7 @@ _FIRST, _SECOND = 0, MAX_POINTS
 
 def make_copies() -> Points:
     """Return the scratch of the selection: one chamber's points before either pass."""
-    n = 2 * MAX_POINTS
-    return Points(*(np.zeros(n) for _ in range(4)), np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
+    return make_points(2 * MAX_POINTS)
 
 
 @inline

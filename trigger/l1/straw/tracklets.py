@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from trigger.jit import WholeMatrix, inline, kernel, named
+from trigger.jit import WholeMatrix, inline, kernel, named, some
 from trigger.l1.straw.geometry import CHAMBERS
 from trigger.l1.straw.hough import (
     BINS,
@@ -44,8 +44,8 @@ class Tracklets(NamedTuple):
     """The array of tracklets.
 
     entry: of the seed's own cell, at each place, int64[n, 4]; these outlast the seed. beside: of the cells around it,
-    int64[n, 2]. highest: int64[1], no tracklet behind it was ever written. near: entries of one chamber around a seed,
-    int64[50].
+    int64[n, 2]. highest: int64[1], no tracklet behind it was ever written. near: entries of one chamber around a
+    seed, int64[50].
     """
 
     entry: WholeMatrix
@@ -153,7 +153,7 @@ def _add_beside(tracklets: Any, last: int, own: int, k: int, near: int) -> int:
     return last
 
 
-@kernel(types.UniTuple(types.int64, 3)(POINTS_T, ROWS_T, types.int64, types.int64, TRACKLETS_T))
+@kernel(some(types.int64, 3)(POINTS_T, ROWS_T, types.int64, types.int64, TRACKLETS_T))
 def combine(points: Any, rows: Any, a: int, b: int, tracklets: Any) -> tuple[int, int, int]:
     """Make the tracklets of a seed; return the last one, and how many points its cell and those around gave each.
 

@@ -53,12 +53,18 @@ TRACKS_T: Final = named(Tracks)
 
 def make_tracks(n: int) -> Tracks:
     """Return room for `n` tracks."""
-    numbers = [np.zeros(n) for _ in range(7)]
+    my, qy, m1, q1, m2, q2, p = (np.zeros(n) for _ in range(7))
     return Tracks(
         np.zeros((n, CHAMBERS), np.int64),
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
-        *numbers,
+        my,
+        qy,
+        m1,
+        q1,
+        m2,
+        q2,
+        p,
         np.zeros(n, np.float32),
         np.zeros(n, np.float32),
         np.zeros(n, np.uint8),
