@@ -28,9 +28,9 @@ from trigger.l0.processor import L0Processor
 from trigger.l0.registers import compile_registers
 from trigger.l0.triggers import Triggers, join_triggers
 from trigger.l1.algorithms import ALGORITHMS, CALLS, MUV3, MUV3_KINDS
-from trigger.l1.conclusion import FATES
 from trigger.l1.decision import Answers
 from trigger.l1.events import DETECTORS, Events, Windows, build_events, lsb_of
+from trigger.l1.fates import FATES
 from trigger.l1.processor import L1Processor
 from trigger.menu import Menu
 
