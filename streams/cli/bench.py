@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
@@ -15,9 +16,16 @@ from streams.bench.l0 import DURATION_S, MENU, NUMPY_REPETITIONS, REPETITIONS, b
 F = TypeVar("F", bound=Callable[..., Any])
 
 MS: Final = 1e3
+WIDTH: Final = 80
 SHORTEST_S: Final = 0.001
 LONGEST_S: Final = 4.8
 """A spill; the blocks are held in memory, 0.2 GB a second."""
+
+BLOCKS: Final = 40
+"""Blocks of a spill that the benchmark of L1 uses: 0.26 s."""
+
+MOST_BLOCKS: Final = 200
+"""Hits of a nominal spill are some 4 MB a block."""
 
 
 @click.group()
@@ -84,6 +92,51 @@ def simulate(repetitions: int, as_json: bool) -> None:
     _show(simulate_.bench_simulate(repetitions), _simulate_lines, as_json)
 
 
+@command.command()
+@click.argument("files", metavar="FILE...", nargs=-1)
+@_repetitions_option("--repetitions", REPETITIONS, "Times of which the median is taken.")
+@json_option
+def straw(files: tuple[str, ...], repetitions: int, as_json: bool) -> None:
+    """Time both STRAW searches on one core.
+
+    From the edges of each event to its verdict. FILE... are golden files of the STRAW algorithm, as `ktrig verify
+    straw` takes them. Compatible verdicts must be the recorded ones, and the refit must find the track in samples of
+    one track.
+    """
+    if not files:
+        raise click.UsageError(
+            "Missing argument 'FILE...': give golden files of the STRAW algorithm (t1-n0.npz and others, in the "
+            "folder straw of the golden vectors)"
+        )
+    # Here and below: the other benchmarks do not wait for the kernels of L1.
+    from streams.bench.straw import bench_straw
+
+    _show(bench_straw(files, repetitions), _straw_lines, as_json)
+
+
+@command.command()
+@click.argument("spill", required=False)
+@click.option("--menu", default=MENU, show_default=True, help="Menu of L0 and L1, a name or a file.")
+@click.option(
+    "--blocks",
+    type=click.IntRange(1, MOST_BLOCKS),
+    default=BLOCKS,
+    show_default=True,
+    help="Blocks of 6.5 ms to use, from the middle of the spill; they are held in memory.",
+)
+@_repetitions_option("--repetitions", REPETITIONS, "Times of which the median is taken.")
+@json_option
+def l1(spill: str | None, menu: str, blocks: int, repetitions: int, as_json: bool) -> None:
+    """Time the event builder and L1 on one core.
+
+    SPILL is a spill file with hits; without one, 20 ms at the nominal intensity are simulated. Hits are in memory
+    before. The builder's events must have the hits that numpy finds, which is timed beside it.
+    """
+    from streams.bench.l1 import bench_l1
+
+    _show(bench_l1(spill, menu, blocks, repetitions), _l1_lines, as_json)
+
+
 def _show(figures: dict[str, Any], lines: Callable[[dict[str, Any]], Iterator[str]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures, indent=2))
@@ -120,6 +173,43 @@ def _simulate_lines(f: dict[str, Any]) -> Iterator[str]:
     )
     yield f"speed   {f['decays_per_s'] * 1e-6:.2f} M decays/s on one core, {f['realtime_factor']:.3f} x real time"
     yield f"numpy   {f['numpy_ratio']:.2f} x the time, for the kinematics of as many K+ -> pi+ pi0 alone"
+
+
+def _straw_lines(f: dict[str, Any]) -> Iterator[str]:
+    width = max(6, *(len(name) for name in f["events"]))
+    yield f"{'sample':<{width}}  events  edges  refit us  compatible us  ratio  refit events/s"
+    for name, events in f["events"].items():
+        yield (
+            f"{name:<{width}}  {events:>6}  {f['edges_per_event'][name]:>5.0f}  {f['us_per_event'][name]:>8.2f}  "
+            f"{f['compatible_us_per_event'][name]:>13.2f}  {f['refit_over_compatible'][name]:>5.2f}  "
+            f"{f['events_per_s'][name]:>14,.0f}"
+        )
+    yield f"times of an event, medians of {f['repetitions']}; ratio of refit to compatible"
+    yield f"compatible gives the recorded verdict in {min(f['compatible_same_verdict'].values()):.4f} or more"
+    if f["refit_track_found"]:
+        yield f"refit finds the only track in {min(f['refit_track_found'].values()):.4f} or more"
+
+
+def _l1_lines(f: dict[str, Any]) -> Iterator[str]:
+    yield f"spill   {MS * f['duration_s']:.1f} ms: {f['events']:,} events, {f['hits']:,} hits"
+    yield f"menu    {f['menu']}, STRAW search {f['straw']}"
+    yield (
+        f"build   {f['builder_events_per_s'] * 1e-6:.2f} M events/s, {f['builder_cores_at_real_time']:.3f} cores at "
+        "the speed of the beam"
+    )
+    yield f"numpy   {f['builder_numpy_ratio']:.1f} x the time, for the same hits of each event"
+    yield (
+        f"l1      {f['l1_us_per_event']:.2f} us per event, {f['l1_cores_at_real_time']:.3f} cores at "
+        "the speed of the beam"
+    )
+    yield (
+        f"time    {MS * f['l1_seconds']:.1f} ms ({MS * f['l1_seconds_min']:.1f} to {MS * f['l1_seconds_max']:.1f}), "
+        f"median of {f['repetitions']}"
+    )
+    ran = ", ".join(f"{name} {part:.3f}" for name, part in f["calls"].items() if part)
+    yield from textwrap.wrap(f"ran     {ran or 'nothing'}", WIDTH, subsequent_indent=" " * 8)
+    fates = ", ".join(f"{name} {part:.3f}" for name, part in f["fates"].items() if part)
+    yield from textwrap.wrap(f"fates   {fates}", WIDTH, subsequent_indent=" " * 8)
 
 
 def _lines(f: dict[str, Any]) -> Iterator[str]:

@@ -64,6 +64,29 @@ def l0(files: tuple[str, ...], block_frames: int, as_json: bool) -> None:
         click.get_current_context().exit(UNREADABLE)
 
 
+@command.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--no-memory",
+    is_flag=True,
+    help="Clear what the events before left behind, which can change answers of the experiment's code.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def straw(files: tuple[str, ...], no_memory: bool, as_json: bool) -> None:
+    """Search the tracks of golden STRAW events.
+
+    As the experiment's L1 code does it. Prints for each file how many events have the recorded verdict, and how
+    many the recorded number of tracks and first four momenta too; explains the first that do not. Momenta are the
+    same within 1e-5. Exit code: 0 if verdicts agree in 0.995 of each file's events or more and in 0.999 of all, and
+    everything in 0.98 of each file's; 1 if not; 2 if they do but a file cannot be read.
+    """
+    # Here, so that `ktrig verify l0` does not wait for the kernels of the search.
+    from streams.cli.verify_straw import verify_straw
+
+    code = verify_straw(files, not no_memory, as_json)
+    click.get_current_context().exit(code)
+
+
 def _verified(file: str, block_frames: int) -> dict[str, Any]:
     """Run one file; a file that cannot be read has 0 triggers and an error."""
     result: dict[str, Any] = {"file": file, "triggers": 0, "differences": 0, "first_difference": None}
