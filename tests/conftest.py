@@ -144,6 +144,14 @@ def full_spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def signal_spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 ms at 50 MHz, one decay in five a pi nu nu: some hundred of them fire PNN, and decays pile up."""
+    path = tmp_path_factory.mktemp("spill") / "signal.h5"
+    options = ("--signal", "K-pi-nunu:br=0.2", "--intensity", "50", "--duration", "0.008", "--seed", "3")
+    return simulate(path, *options, "--truth", "fiducial")
+
+
+@pytest.fixture(scope="session")
 def _played_once(spill: Path) -> Played:
     return play(request(spill, block_frames=500))
 

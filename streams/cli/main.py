@@ -15,6 +15,7 @@ from trigger.errors import KtrigError
 COMMANDS: Final = {
     "bench": ("streams.cli.bench", "Time the parts of ktrig against a baseline."),
     "compare": ("streams.cli.compare", "Play a spill through two menus; report what differs."),
+    "efficiency": ("streams.cli.efficiency", "Show L0 and L1 efficiencies from the truth of a spill."),
     "import": ("streams.cli.import_", "Turn an experiment's own files into spill files."),
     "info": ("streams.cli.info", "Show what a spill file holds."),
     "menu": ("streams.cli.menu", "Show, check and compare trigger menus."),

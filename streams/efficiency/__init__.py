@@ -1,0 +1,1 @@
+"""Trigger efficiencies from the truth of a simulated spill: docs/efficiency.md."""
