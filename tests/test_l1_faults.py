@@ -128,7 +128,7 @@ def twice(taker: TaskTaker, task: Message, answer: Message) -> None:
 def wrong_first(taker: TaskTaker, task: Message, answer: Message) -> None:
     """Answer with arrays that are too short; what is asked for again is answered rightly, at times."""
     if (task.seq + wrong_first.__dict__.setdefault("calls", 0)) % 2 == 0:
-        answer = replace(answer, arrays=answer.arrays | {"done": answer.arrays["done"][:-1]})
+        answer = replace(answer, arrays={**answer.arrays, "done": answer.arrays["done"][:-1]})
     wrong_first.__dict__["calls"] += 1
     taker.answer(task, answer)
 

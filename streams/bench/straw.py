@@ -50,14 +50,12 @@ def make_verdicts(n: int) -> Verdicts:
     return Verdicts(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n))
 
 
-@kernel(types.void(EDGES_T, STRAWS_T, REFIT_T, CUTS_T, VERDICTS_T))
-def run_refit(edges: Any, straws: Any, scratch: Any, cuts: Any, answers: Any) -> None:
-    """Pair the edges of each event and search its tracks with the refit."""
+@kernel(types.void(EDGES_T, REFIT_T, CUTS_T, VERDICTS_T))
+def run_refit(edges: Any, scratch: Any, cuts: Any, answers: Any) -> None:
+    """Search the tracks of each event with the refit."""
     for e in range(len(edges.begin)):
-        n = pair_edges(edges.words, edges.begin[e], edges.end[e], TRIGGER_LSB, straws)
-        verdict, found = ALL, -1
-        if n != TOO_MANY:
-            verdict, found = search_refit(straws, n, scratch, cuts)
+        begin, end = edges.begin[e], edges.end[e]
+        verdict, found = search_refit(edges.words, begin, end, TRIGGER_LSB, scratch, cuts)
         answers.verdict[e], answers.n_tracks[e] = verdict, found
         answers.p_mev[e] = scratch.final.p[0] if found > 0 else 0.0
 
@@ -97,7 +95,7 @@ class Sample:
     def run_refit(self) -> Verdicts:
         """Search with the refit."""
         answers = make_verdicts(len(self))
-        run_refit(self.edges, self.straws, self.refit, self.cuts, answers)
+        run_refit(self.edges, self.refit, self.cuts, answers)
         return answers
 
     def run_compatible(self) -> Verdicts:

@@ -97,6 +97,11 @@ def join_clones(tracks: Any, n: int, final: Any) -> int:
     """Write the final tracks, those of four points first; return their number, -1 if there are too many."""
     total = 0
     for wanted in (4, 3):
+        if wanted == 3:
+            # Only here is the closest approach of a single track asked for.
+            for e in range(n):
+                if not tracks.used[e]:
+                    find_vertex(tracks, e)
         for e in range(n):
             if tracks.used[e] or tracks.n_points[e] != wanted:
                 continue

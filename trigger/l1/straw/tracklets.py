@@ -27,7 +27,7 @@ from trigger.l1.straw.hough import (
     want_rows,
 )
 from trigger.l1.straw.points import MAX_POINTS, POINTS_T
-from trigger.l1.straw.tracks import MAX_TRACKS, TRACKS_T, find_vertex, fit_x
+from trigger.l1.straw.tracks import MAX_TRACKS, TRACKS_T, fit_x
 
 MAX_TRACKLETS: Final = 3000
 MAX_NEIGHBOURS: Final = 50
@@ -223,7 +223,6 @@ def find_tracks(points: Any, rows: Any, tracklets: Any, tracks: Any) -> int:
                     continue
                 tracks.my[total], tracks.qy[total] = slope_of(a), intercept_mm(b)
                 tracks.n_points[total], tracks.central[total], tracks.used[total] = own + added, own, 0
-                find_vertex(tracks, total)
                 total += 1
                 if total >= MAX_TRACKS:
                     return -1

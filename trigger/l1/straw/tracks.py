@@ -29,7 +29,8 @@ class Tracks(NamedTuple):
 
     point: number of the point in each chamber, -1 for none, int64[n, 4]. n_points, central: points, and how many of
     them the seed's cell gave, int64[n]. my, qy: slope and position (mm) at the magnet's centre in y; m1, q1 and
-    m2, q2: in x, in front of the magnet and behind it. p: MeV. z, cda: mm, closest approach to the beam, float32.
+    m2, q2: in x, in front of the magnet and behind it. p: MeV. z, cda: mm, closest approach to the beam, float32, of
+    those for which it is asked.
     used: uint8[n].
     """
 
