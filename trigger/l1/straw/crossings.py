@@ -28,7 +28,9 @@ IN_THREE: Final = 2
 
 
 @inline
-def _add(points: Any, chamber: int, x: float, y: float, distance: float, excess: float, views: int) -> bool:
+def _add(
+    points: Any, excesses: Any, chamber: int, x: float, y: float, distance: float, excess: float, views: int
+) -> bool:
     """Append a point, unless it is out of time; False if there is no room."""
     if np.abs(excess) > LATE_MM * views:
         return True
@@ -37,7 +39,7 @@ def _add(points: Any, chamber: int, x: float, y: float, distance: float, excess:
         return False
     k = chamber * MAX_POINTS + n
     points.x[k], points.y[k], points.distance[k] = x, y, distance
-    points.excess[k], points.views[k] = excess, views
+    points.views[k], excesses[k] = views, excess
     points.n[chamber] = n + 1
     return True
 
@@ -48,7 +50,7 @@ def _excess(clusters: Any, i: int, j: int) -> float:
 
 
 @inline
-def _four(clusters: Any, chamber: int, points: Any) -> bool:
+def _four(clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
     """Append points of four views: the least squares of x, y, (x + y)/sqrt2 and (x - y)/sqrt2 to the clusters."""
     first = chamber * VIEWS * ROOM
     v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
@@ -67,7 +69,7 @@ def _four(clusters: Any, chamber: int, points: Any) -> bool:
                         continue
                     at_x, at_y = x + (du + dv) / (2.0 * ROOT2), y + (du - dv) / (2.0 * ROOT2)
                     excess = _excess(clusters, i, j) + _excess(clusters, k, m)
-                    if not _add(points, chamber, at_x, at_y, np.abs(du) + np.abs(dv), excess, 4):
+                    if not _add(points, excesses, chamber, at_x, at_y, np.abs(du) + np.abs(dv), excess, 4):
                         return False
                     clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = IN_FOUR
     return True
@@ -89,7 +91,16 @@ def _mark(clusters: Any, i: int) -> None:
 
 @inline
 def _add_three(
-    clusters: Any, points: Any, chamber: int, i: int, j: int, k: int, x: float, y: float, d: float
+    clusters: Any,
+    points: Any,
+    excesses: Any,
+    chamber: int,
+    i: int,
+    j: int,
+    k: int,
+    x: float,
+    y: float,
+    d: float,
 ) -> bool:
     """Append the point of three clusters, `d` from meeting, if it is one."""
     if not (np.abs(d) < FIT_MM and _free(clusters, i, j, k)):
@@ -97,11 +108,11 @@ def _add_three(
     _mark(clusters, i)
     _mark(clusters, j)
     _mark(clusters, k)
-    return _add(points, chamber, x, y, np.abs(d), _excess(clusters, i, j) + clusters.excess[k], 3)
+    return _add(points, excesses, chamber, x, y, np.abs(d), _excess(clusters, i, j) + clusters.excess[k], 3)
 
 
 @inline
-def _three(clusters: Any, chamber: int, points: Any) -> bool:
+def _three(clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
     """Append points of three views: x, y and a slanted one, or both slanted ones and x or y.
 
     The cluster of the third view pulls the crossing of the other two a third of the way, by least squares.
@@ -116,12 +127,12 @@ def _three(clusters: Any, chamber: int, points: Any) -> bool:
             for k in range(u0, u0 + nu):
                 d = clusters.mm[k] - (x + y) / ROOT2
                 pull = d / (2.0 * ROOT2)
-                if not _add_three(clusters, points, chamber, i, j, k, x + pull, y + pull, d):
+                if not _add_three(clusters, points, excesses, chamber, i, j, k, x + pull, y + pull, d):
                     return False
             for k in range(v0, v0 + nv):
                 d = clusters.mm[k] - (x - y) / ROOT2
                 pull = d / (2.0 * ROOT2)
-                if not _add_three(clusters, points, chamber, i, j, k, x + pull, y - pull, d):
+                if not _add_three(clusters, points, excesses, chamber, i, j, k, x + pull, y - pull, d):
                     return False
     for i in range(v0, v0 + nv):
         v = clusters.mm[i]
@@ -130,11 +141,11 @@ def _three(clusters: Any, chamber: int, points: Any) -> bool:
             x, y = (v + u) / ROOT2, (u - v) / ROOT2
             for k in range(x0, x0 + nx):
                 d = clusters.mm[k] - x
-                if not _add_three(clusters, points, chamber, i, j, k, x + d / 2.0, y, d):
+                if not _add_three(clusters, points, excesses, chamber, i, j, k, x + d / 2.0, y, d):
                     return False
             for k in range(y0, y0 + ny):
                 d = clusters.mm[k] - y
-                if not _add_three(clusters, points, chamber, i, j, k, x, y + d / 2.0, d):
+                if not _add_three(clusters, points, excesses, chamber, i, j, k, x, y + d / 2.0, d):
                     return False
     return True
 
@@ -156,7 +167,7 @@ def _other_views(edges: Any, chamber: int, view: int, other: int, x: float, y: f
 
 
 @inline
-def _two(edges: Any, clusters: Any, chamber: int, points: Any) -> bool:
+def _two(edges: Any, clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
     """Append crossings of two views, of clusters that are in no point yet: where no others have straws, or where
     another one has a straw that fits (its partner, without which it is no cluster, has no hit)."""
     first = chamber * VIEWS
@@ -178,23 +189,26 @@ def _two(edges: Any, clusters: Any, chamber: int, points: Any) -> bool:
                     # A single hit says nothing of the time: it is taken to be as late as the clusters.
                     views = 2 + more
                     excess = _excess(clusters, i, j) * views / 2.0
-                    if not _add(points, chamber, x, y, 0.0, excess, views):
+                    if not _add(points, excesses, chamber, x, y, 0.0, excess, views):
                         return False
     return True
 
 
-@kernel(types.boolean(EDGES_T, CLUSTERS_T, POINTS_T))
-def make_crossings(edges: Any, clusters: Any, points: Any) -> bool:
-    """Make the points of all chambers; False if one of them has too many."""
+@kernel(types.boolean(EDGES_T, CLUSTERS_T, POINTS_T, types.float64[::1]))
+def make_crossings(edges: Any, clusters: Any, points: Any, excesses: Any) -> bool:
+    """Make the points of all chambers; False if one of them has too many. excesses: sum of those of each point's
+    views, mm."""
     for chamber in range(CHAMBERS):
         points.n[chamber] = 0
-        if not _four(clusters, chamber, points):
+        if not _four(clusters, chamber, points, excesses):
             return False
         free = 0
         for view in range(chamber * VIEWS, (chamber + 1) * VIEWS):
             for i in range(view * ROOM, view * ROOM + clusters.n[view]):
                 free += int(clusters.mark[i] == 0)
         # Two clusters at least must be left over for any other point.
-        if free >= 2 and not (_three(clusters, chamber, points) and _two(edges, clusters, chamber, points)):
+        if free >= 2 and not (
+            _three(clusters, chamber, points, excesses) and _two(edges, clusters, chamber, points, excesses)
+        ):
             return False
     return True

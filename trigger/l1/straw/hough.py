@@ -123,9 +123,12 @@ def _note_seed(rows: Any, place: int, b: int) -> None:
     rows.seeds[place, k] = b
 
 
-@kernel(types.int64(POINTS_T, types.int64, ROWS_T))
-def make_row(points: Any, a: int, rows: Any) -> int:
-    """Fill the row of a slope, unless it is there; return its place. Bin 0 is never filled."""
+@kernel(types.int64(types.float64[::1], types.int64[::1], types.int64, ROWS_T))
+def make_row(y: Any, n_points: Any, a: int, rows: Any) -> int:
+    """Fill the row of a slope, unless it is there; return its place. Bin 0 is never filled.
+
+    y, n_points: of Points; a call that passes all of their arrays costs as much as the row.
+    """
     place = a % 3
     if rows.slope[place] == a:
         return place
@@ -134,8 +137,8 @@ def make_row(points: Any, a: int, rows: Any) -> int:
         rows.n[place, b] = 0
     slope = slope_of(a)
     for chamber in range(CHAMBERS):
-        for i in range(points.n[chamber]):
-            q = points.y[chamber * MAX_POINTS + i] - slope * _ZETA[chamber]
+        for i in range(n_points[chamber]):
+            q = y[chamber * MAX_POINTS + i] - slope * _ZETA[chamber]
             b = int(q * BINS / RANGE_MM + BINS / 2)
             if b < 1 or b >= BINS:
                 continue

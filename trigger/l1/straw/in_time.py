@@ -106,7 +106,7 @@ def collect_edges(words: Any, begin: int, end: int, time_lsb: int, edges: Any) -
             continue
         t = (((word - origin & 0xFFFF) ^ 0x8000) - 0x8000) * LSB_NS
         place = straw + MARGIN + straw // STRAWS * ((1 << PLACE_BITS) - STRAWS)
-        k = np.int64(edges.last[place]) - 1
+        k = edges.last[place] - np.int64(1)
         if word >> 31:
             if k >= 0:
                 edges.trailing[k] = t
@@ -153,7 +153,7 @@ def pair_in_time(edges: Any, n: int, clusters: Any) -> None:
         plane = place - MARGIN >> PLACE_BITS
         for same in range(2):
             above = place + (UP_SAME[plane & 15] if same else UP_OTHER[plane & 15])
-            k: Any = np.int64(edges.last[above]) - 1
+            k = edges.last[above] - 1
             while k >= 0:
                 low, high = POSITION_MM[place], POSITION_MM[above]
                 excess = radius + edges.radius[k] - (high - low)
@@ -179,7 +179,7 @@ def has_straw_at(edges: Any, chamber: int, view: int, mm: float) -> bool:
         number = int(np.floor((mm - first) / PITCH_MM + 0.5))
         if not 0 <= number < STRAWS:
             continue
-        k: Any = np.int64(edges.last[MARGIN + (slot + plane << PLACE_BITS) + number]) - 1
+        k = edges.last[MARGIN + (slot + plane << PLACE_BITS) + number] - 1
         distance = np.abs(mm - first - PITCH_MM * number)
         while k >= 0:
             if edges.good[k] and np.abs(distance - edges.radius[k]) < SINGLE_MM:

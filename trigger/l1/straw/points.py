@@ -35,14 +35,13 @@ ROOT2: Final = np.sqrt(2.0)
 class Points(NamedTuple):
     """Points by chamber, those of chamber c from c x MAX_POINTS on.
 
-    x, y: mm, float64. distance: of the cluster from what the other views predict, mm, float64. excess: sum of that of
-    its clusters, mm, float64; only the refit sets it. views: of which it is made, int64. n: their number, int64[4].
+    x, y: mm, float64. distance: of the cluster from what the other views predict, mm, float64. views: of which it is
+    made, int64. n: their number, int64[4].
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     distance: NDArray[np.float64]
-    excess: NDArray[np.float64]
     views: NDArray[np.int64]
     n: NDArray[np.int64]
 
@@ -52,8 +51,7 @@ POINTS_T: Final = named(Points)
 
 def make_points(n: int = CHAMBERS * MAX_POINTS) -> Points:
     """Return room for `n` points, by default those of any event."""
-    x, y, distance, excess = (np.zeros(n) for _ in range(4))
-    return Points(x, y, distance, excess, np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
+    return Points(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(CHAMBERS, np.int64))
 
 
 @inline

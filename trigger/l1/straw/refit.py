@@ -66,11 +66,13 @@ _ZETA: Final = np.array(ZETA_MM)
 
 
 class Refit(NamedTuple):
-    """Scratch of the refit; it holds nothing between events. score: of each candidate, float64."""
+    """Scratch of the refit; it holds nothing between events. excess: of each point, float64. score: of each
+    candidate, float64."""
 
     edges: Edges
     clusters: Clusters
     points: Points
+    excess: NDArray[np.float64]
     candidates: Tracks
     score: NDArray[np.float64]
     final: Tracks
@@ -85,6 +87,7 @@ def make_refit() -> Refit:
         make_edges(),
         make_clusters(),
         make_points(),
+        np.zeros(CHAMBERS * MAX_POINTS),
         make_tracks(MAX_CANDIDATES),
         np.zeros(MAX_CANDIDATES),
         make_tracks(MAX_TRACKS),
@@ -160,7 +163,7 @@ def _through_all(c: Any, n: int) -> int:
                     t.p[n] = bent(m1, m2)
                     misfit = np.sqrt(squares)
                     views = p.views[i] + p.views[j] + p.views[k] + p.views[m]
-                    excess = p.excess[i] + p.excess[j] + p.excess[k] + p.excess[m]
+                    excess = c.excess[i] + c.excess[j] + c.excess[k] + c.excess[m]
                     if not _keep(t, n, misfit, excess / views):
                         continue
                     t.n_points[n] = 4
@@ -236,7 +239,7 @@ def _through_three(c: Any, final: int) -> int:
                     t.p[n] = bent(m1, m2)
                     misfit = np.sqrt(squares)
                     views = p.views[i] + p.views[j] + p.views[k]
-                    excess = p.excess[i] + p.excess[j] + p.excess[k]
+                    excess = c.excess[i] + c.excess[j] + c.excess[k]
                     if not _keep(t, n, misfit, excess / views):
                         continue
                     z = _ZETA[missing]
@@ -305,7 +308,7 @@ def _accept(c: Any, n: int, final: int, most_shared: int) -> int:
 @kernel(types.int64(REFIT_T))
 def find_refitted(c: Any) -> int:
     """Search the tracks of an event whose clusters are made; return their number, -1 if there is too much."""
-    if not make_crossings(c.edges, c.clusters, c.points):
+    if not make_crossings(c.edges, c.clusters, c.points, c.excess):
         return -1
     n = _through_all(c, 0)
     if n < 0:

@@ -201,11 +201,11 @@ def find_tracks(points: Any, rows: Any, tracklets: Any, tracks: Any) -> int:
     for a in range(SLOPES):
         if not rows.wanted[a]:
             continue
-        place = make_row(points, a, rows)
+        place = make_row(points.y, points.n, a, rows)
         if rows.n_seeds[place] == 0:
             continue
         for beside in (max(a - 1, 0), min(a + 1, SLOPES - 1)):
-            make_row(points, beside, rows)
+            make_row(points.y, points.n, beside, rows)
         for s in range(rows.n_seeds[place]):
             b = rows.seeds[place, s]
             last, own, added = combine(points, rows, a, b, tracklets)
