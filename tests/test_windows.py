@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.simulate.settings import SimulationError
-from streams.simulate.windows import inside, intervals, lsb_of, pack_windows, parse_windows
+from streams.simulate.windows import inside, intervals, pack_windows, parse_windows
+from trigger.l1.events import lsb_of
 from trigger.clock import LSB_NS, LSB_PER_FRAME
 
 DEFAULTS = {"STRAW": (-50.0, 275.0), "KTAG": (-25.0, 25.0)}

@@ -192,7 +192,8 @@ class Menu(Table):
     def _l1_is_there(self) -> Menu:
         for i, line in enumerate(self.line):
             if self.l1 is None and (line.l1 or line.l1_reduction > 1):
-                raise fault(("line", i, "l1"), "the menu has no L1; add the table [l1]")
+                field = "l1" if line.l1 else "l1_reduction"
+                raise fault(("line", i, field), "the menu has no L1; add the table [l1]")
         return self
 
     @property

@@ -158,6 +158,7 @@ _SHAPES: Final = {
 _WORDS: Final = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
     "string_type": "must be text in quotes",
     "greater_than": "must be greater than {gt}",

@@ -12,12 +12,13 @@ from streams.catalogue import load_menu
 from streams.simulate.apparatus import load_windows
 from streams.simulate.detectors.hit import L0_NAMES
 from streams.simulate.settings import SimulationError
-from streams.simulate.windows import Intervals, Windows, intervals, lsb_of, parse_windows
+from streams.simulate.windows import Intervals, Windows, intervals, parse_windows
 from trigger.experiment import Experiment
 from trigger.frames import Block
 from trigger.l0.processor import L0Processor
 from trigger.l0.registers import compile_registers
 from trigger.l0.triggers import Triggers, join_triggers
+from trigger.l1.events import lsb_of
 from trigger.menu import Menu
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.simulate.settings import SimulationError
-from trigger.clock import LSB_NS
 from trigger.jit import kernel
 
 Intervals = NDArray[np.int64]
@@ -52,11 +51,6 @@ def _ns(text: str, window: str) -> float:
     if not (math.isfinite(value) and abs(value) <= WIDEST_NS):
         raise SimulationError(f"window {window!r}: {text} is not within {WIDEST_NS:g} ns; give a nearer time")
     return value
-
-
-def lsb_of(window_ns: tuple[float, float]) -> tuple[int, int]:
-    """Return a window in LSB, the begin rounded down, the end up."""
-    return math.floor(window_ns[0] / LSB_NS), math.ceil(window_ns[1] / LSB_NS)
 
 
 def intervals(times_lsb: NDArray[np.int64], begin_lsb: int, end_lsb: int) -> Intervals:

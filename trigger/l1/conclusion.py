@@ -87,7 +87,7 @@ def _conclude_mask(program: Any, mask: int, done: int, value: int, verdict: int,
             taken |= not bit
             if not bit and not program.flag[step]:
                 line[_STEP_DOWNSCALED] += 1
-                return flags
+                return 0
         complete &= bit
     if complete:
         line[_PASSED] += 1

@@ -138,9 +138,9 @@ def build_events(
             before, after = lsb_of(window)
             words = stream.words
             cut_windows(times_lsb, stream.first_frame, stream.offsets, words, before, after, begin, end)
-            uncovered = np.maximum(times_lsb + before, 0) >> FRAME_BITS < stream.first_frame
+            first = np.maximum(times_lsb + before, 0) >> FRAME_BITS
             last = np.minimum((times_lsb + after - 1) >> FRAME_BITS, n_frames - 1)
-            uncovered |= last >= stream.stop_frame
+            uncovered = (first <= last) & ((first < stream.first_frame) | (last >= stream.stop_frame))
         status |= uncovered.astype(np.uint8) << number
         missing[name] = int(np.count_nonzero(uncovered))
         hits.append(DetectorHits(words, begin, end))

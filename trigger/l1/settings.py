@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from trigger.l1.algorithms import ALGORITHMS, MAX_STEPS, MUV3_KINDS, STRAW_BITS, WINDOWS_NS
-from trigger.toml_source import Table, Whole, fault, shown
+from trigger.toml_source import Real, Table, Whole, fault, shown
 
 MAX_FACTOR: Final = 2**31 - 1
 
@@ -63,10 +63,21 @@ def _variant(name: str, text: str | None) -> int:
 
 def _step(text: str) -> str:
     try:
-        read_step(text)
+        call = read_step(text)
     except ValueError as wrong:
         raise fault((), f"{wrong} (is {shown(text)})") from None
-    return text
+    return _spelt(call)
+
+
+def _spelt(call: Call) -> str:
+    """Spell an algorithm in the one way that a menu's hash is made of."""
+    variants: list[str] = []
+    if call.name == "STRAW":
+        variants = [name for name, bit in STRAW_BITS.items() if call.variant & bit]
+    elif call.name == "MUV3":
+        variants = [name for name, kind in MUV3_KINDS.items() if call.variant == kind]
+    text = "?" * call.flag + "!" * call.veto + call.name
+    return f"{text}({'+'.join(variants)})" if variants else text
 
 
 class Step(Table):
@@ -83,11 +94,14 @@ class Step(Table):
 
 def _steps(value: Any) -> Any:
     """Let a step be its text alone."""
-    if isinstance(value, list | tuple):
-        if len(value) > MAX_STEPS:
-            raise fault((), f"a line has at most {MAX_STEPS} algorithms (has {len(value)})")
-        return tuple({"run": step} if isinstance(step, str) else step for step in value)
-    return value
+    if not isinstance(value, list | tuple):
+        raise fault((), f'must be a list of algorithms; write ["KTAG", "!LAV"] (is {shown(value)})')
+    if len(value) > MAX_STEPS:
+        raise fault((), f"a line has at most {MAX_STEPS} algorithms (has {len(value)})")
+    for i, step in enumerate(value):
+        if not isinstance(step, str | dict | Step):
+            raise fault((i,), f'must be an algorithm in quotes; write "KTAG" (is {shown(step)})')
+    return tuple({"run": step} if isinstance(step, str) else step for step in value)
 
 
 Steps = Annotated[tuple[Step, ...], BeforeValidator(_steps)]
@@ -100,7 +114,7 @@ def _windows(windows: dict[str, float]) -> dict[str, float]:
     return windows
 
 
-Window = Annotated[float, Field(gt=0, le=WIDEST_NS, allow_inf_nan=False)]
+Window = Annotated[Real, Field(gt=0, le=WIDEST_NS, allow_inf_nan=False)]
 
 
 class Thresholds(Table):
@@ -118,9 +132,9 @@ class Thresholds(Table):
     ircsac_hits: Annotated[Whole, Field(ge=1, le=1000)] = 1
     muv3_tight_ns: Window = 50.0
     muv3_opposite_ns: Window = 10.0
-    straw_pnn_gev: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 50.0
-    straw_one_track_gev: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 65.0
-    straw_vertex_m: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 180.0
+    straw_pnn_gev: Annotated[Real, Field(gt=0, le=1000, allow_inf_nan=False)] = 50.0
+    straw_one_track_gev: Annotated[Real, Field(gt=0, le=1000, allow_inf_nan=False)] = 65.0
+    straw_vertex_m: Annotated[Real, Field(gt=0, le=1000, allow_inf_nan=False)] = 180.0
 
 
 class L1Settings(Table):
@@ -136,10 +150,10 @@ class L1Settings(Table):
     windows_ns: Annotated[dict[str, Window], AfterValidator(_windows)] = Field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
     autopass: Annotated[Whole, Field(ge=0, le=MAX_FACTOR)] = 0
-    flag_mode: bool = False
+    flag_mode: Annotated[bool, Strict()] = False
     reduction: Factor = 1
     downscaling: Factor = 1
-    bypass_probability: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    bypass_probability: Annotated[Real, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
 
     def window_ns(self, name: str) -> float:
         """Return the half width of an algorithm's window."""

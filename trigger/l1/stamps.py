@@ -20,7 +20,7 @@ UNSEEN: Final = 8
 """Bits of a stamp: accepted whatever the algorithms say; bypass bit set; rejected by the reduction of all events;
 algorithms not run."""
 
-SPECIAL_WORDS: Final = (0x20, 0x22, 0x23, 0x24, 0x25, 0x30, 0x32)
+SPECIAL_WORDS: Final = (0x22, 0x23, 0x24, 0x25, 0x30, 0x32)
 """L0 words of events that are accepted unseen: start and end of burst, choke, calibration of the calorimeter."""
 
 PULSER_WORD: Final = 0x31
