@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import naive_straw_points as naive
 import numpy as np
@@ -46,9 +46,7 @@ class Recorded:
     true_z_mm: list[float]
 
 
-def as_read(
-    straw_id: NDArray[np.int64], leading: NDArray[np.float32], trailing: NDArray[np.float32]
-) -> Event:
+def as_read(straw_id: NDArray[np.int64], leading: NDArray[Any], trailing: NDArray[Any]) -> Event:
     """Order hits by leading time, then straw; a trailing edge that came too early or too late is missing."""
     order = np.lexsort((straw_id, leading))
     late = np.where((trailing > -100) & (trailing < 300), trailing, MISSING_NS)

@@ -16,6 +16,9 @@ from trigger.l1.straw.verdict import Cuts
 MOST = 60 if NO_JIT else 10**6
 """Events of a file."""
 
+FEW = 5
+"""Events that may differ in a part of a file; there are ten in all."""
+
 TWINS = 25
 ROUNDING = 1e-5
 """The recorded numbers have six digits."""
@@ -58,7 +61,7 @@ def test_eight_files_are_there() -> None:
 def test_the_search_gives_the_recorded_verdicts_and_momenta(name: str) -> None:
     found = searched(name, memory=True)
     assert found.verdicts >= 0.995 * found.events
-    assert found.events - found.whole <= max(0.02 * found.events, 2)
+    assert found.events - found.whole <= max(0.02 * found.events, FEW)
     # Of tracks at a small angle to the beam, the last bits of a mean decide where they are closest to it.
     assert found.moved <= 0.001 * found.whole
 
@@ -68,7 +71,7 @@ def test_the_search_gives_the_recorded_verdicts_and_momenta(name: str) -> None:
 def test_without_memory_a_few_events_in_a_thousand_differ_at_most(name: str) -> None:
     found = searched(name, memory=False)
     assert found.verdicts >= 0.99 * found.events
-    assert found.whole >= 0.96 * found.events
+    assert found.events - found.whole <= max(0.04 * found.events, 2 * FEW)
 
 
 @pytest.mark.parametrize("memory", [True, False])
