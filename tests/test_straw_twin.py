@@ -26,7 +26,7 @@ from trigger.l1.straw.tracklets import combine, find_tracks, forget, make_trackl
 from trigger.l1.straw.tracks import Tracks, find_vertex, make_tracks
 from trigger.l1.straw.verdict import ALL, Cuts
 
-checked = settings(deadline=None, derandomize=True, max_examples=8 if NO_JIT else 60)
+checked = settings(deadline=None, derandomize=True, max_examples=8 if NO_JIT else 40)
 seeds = st.integers(0, 2**32)
 line = st.tuples(
     st.floats(-1000, 1000), st.floats(-1000, 1000), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)
@@ -151,7 +151,7 @@ def assert_same_cells(chambers: list[list[Point]]) -> None:
             assert [(chamber_of(e), point_of(e)) for e in found] == cells.get((a, b), [])
 
 
-@settings(checked, max_examples=5 if NO_JIT else 60)
+@settings(checked, max_examples=5 if NO_JIT else 30)
 @given(seeds, st.integers(1, 12), st.integers(1, 3))
 def test_a_row_has_the_cells_of_the_full_table(seed: int, most: int, copies: int) -> None:
     assert_same_cells(random_points(np.random.default_rng(seed), most, copies))
