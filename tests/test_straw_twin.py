@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_straw import Answer, NaiveStraw
 from naive_straw_points import MISSING, Point
+from numpy.typing import NDArray
 from straw_cases import Event, Flight
 
 from trigger.l1.straw.clones import join_clones
@@ -27,6 +28,7 @@ from trigger.l1.straw.tracks import Tracks, find_vertex, make_tracks
 from trigger.l1.straw.verdict import ALL, Cuts
 
 checked = settings(deadline=None, derandomize=True, max_examples=8 if NO_JIT else 40)
+often = settings(checked, max_examples=100 if NO_JIT else 500)
 seeds = st.integers(0, 2**32)
 line = st.tuples(
     st.floats(-1000, 1000), st.floats(-1000, 1000), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)
@@ -213,27 +215,45 @@ def test_the_fullest_seed_has_2880_tracklets_which_are_forgotten() -> None:
     assert not tracklets.entry.any()
 
 
-class Random:
-    """Tracks of few points a chamber, so that many share some, with any jump at the magnet."""
+def random_sharing(rng: np.random.Generator, n: int, most: int) -> NDArray[np.int64]:
+    """Points of tracks of four or three of them, so few that many share some."""
+    point = rng.integers(0, most, (n, 4))
+    for t in np.flatnonzero(rng.random(n) < 0.5):
+        point[t, rng.integers(0, 4)] = -1
+    return point
 
-    def __init__(self, rng: np.random.Generator, n: int, most: int):
-        self.tracks = make_tracks(n)
+
+def drifting(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+    """Of three tracks of four points, the second is like the first and the third like the second; and `n` of three.
+
+    Those share points with the first, which is left over if the third stands for it.
+    """
+    point = rng.choice([0, 0, 0, 3, 4], (n, 4))
+    for t in range(n):
+        point[t, rng.integers(0, 4)] = -1
+    return np.vstack([[[0, 0, 0, 0], [0, 0, 1, 1], [2, 2, 1, 1]], point])
+
+
+class Made:
+    """Tracks with these points and jumps at the magnet (then any), for the search and for the twin."""
+
+    def __init__(self, rng: np.random.Generator, points: NDArray[np.int64], jumps: tuple[float, ...] = ()):
+        self.tracks = make_tracks(len(points))
         self.twins: list[naive.Track] = []
-        for t in range(n):
+        for t, point in enumerate(points):
             jump = float(rng.choice([-20.0, -13.0, -8.0, -3.0, 0.0, 4.0, rng.uniform(-30, 30)]))
+            jump = jumps[t] if t < len(jumps) else jump
             m1, my = rng.normal(0, 0.004, 2).tolist()
-            q1, qy = rng.normal(100, 60), rng.normal(0, 60)
+            # In eighths of a millimetre: a jump of -13 mm is that exactly.
+            q1, qy = (rng.integers(-500, 1000, 2) / 8).tolist()
             m2 = m1 - 270.0 / rng.uniform(4e3, 9e4)
-            point = rng.integers(0, most, 4)
-            if rng.random() < 0.5:
-                point[rng.integers(0, 4)] = -1
-            points = frozenset(naive.Entry(c, int(i)) for c, i in enumerate(point) if i >= 0)
-            central = int(rng.integers(2, len(points) + 1))
-            twin = naive.Track(my, qy, m1, q1, m2, q1 + jump, points, central, naive.NO_VERTEX)
+            entries = frozenset(naive.Entry(c, int(i)) for c, i in enumerate(point) if i >= 0)
+            central = int(rng.integers(2, len(entries) + 1))
+            twin = naive.Track(my, qy, m1, q1, m2, q1 + jump, entries, central, naive.NO_VERTEX)
             self.twins.append(naive.with_vertex(twin))
             self.fill(t, point)
 
-    def fill(self, t: int, point: np.ndarray) -> None:
+    def fill(self, t: int, point: NDArray[np.int64]) -> None:
         tracks, twin = self.tracks, self.twins[t]
         tracks.point[t] = point
         tracks.n_points[t], tracks.central[t] = len(twin.points), twin.n_central
@@ -242,26 +262,37 @@ class Random:
         find_vertex(tracks, t)
 
 
-@checked
-@given(seeds, st.integers(1, 40), st.integers(1, 6))
-def test_clones_are_joined_as_the_twin_does(seed: int, n: int, most: int) -> None:
-    made = Random(np.random.default_rng(seed), n, most)
+def assert_same_clones(made: Made) -> None:
     final = make_tracks(1000)
-    found = join_clones(made.tracks, n, final)
+    found = join_clones(made.tracks, len(made.twins), final)
     expected = naive_straw.remove_clones(made.twins)
     assert [line_of(final, t) for t in range(found)] == [naive_line(t) for t in expected]
+
+
+@often
+@given(seeds, st.integers(1, 40), st.integers(1, 6))
+def test_clones_are_joined_as_the_twin_does(seed: int, n: int, most: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert_same_clones(Made(rng, random_sharing(rng, n, most)))
+
+
+@often
+@given(seeds, st.integers(1, 12))
+def test_a_track_that_its_best_has_drifted_away_from_is_joined_with_those_of_three_points(
+    seed: int, n: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    assert_same_clones(Made(rng, drifting(rng, n), (4.0, -8.0, -3.0)))
 
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize(("n", "found"), [(999, 999), (1000, -1)])
 def test_1000_final_tracks_are_too_many(n: int, found: int) -> None:
-    made = Random(np.random.default_rng(1), n, 2)
-    made.tracks.point[:] = np.arange(n)[:, None]
-    made.tracks.n_points[:] = 4
+    made = Made(np.random.default_rng(1), np.repeat(np.arange(n)[:, None], 4, axis=1))
     assert join_clones(made.tracks, n, make_tracks(1000)) == found
 
 
-@checked
+@often
 @given(line, line)
 def test_the_closest_approach_is_that_of_the_twin_to_the_last_bit(
     one: tuple[float, ...], other: tuple[float, ...]
