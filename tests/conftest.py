@@ -38,8 +38,9 @@ settings.register_profile("ktrig", deadline=None)
 settings.load_profile("ktrig")
 
 if NO_JIT:
-    # Unsigned numbers wrap around in a kernel; the scalars of numpy warn of it.
-    np.seterr(over="ignore")
+    # Unsigned numbers wrap around in a kernel, and a division by zero gives infinity or NaN; the scalars of numpy
+    # warn of it.
+    np.seterr(over="ignore", divide="ignore", invalid="ignore")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
