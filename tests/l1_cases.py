@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from naive_l1 import DETECTORS, MANY_EDGES, TRAILING, Hit, NaiveEvent
 
-from trigger.l1.conclusion import FATES, Tally
+from trigger.l1.conclusion import Tally
 from trigger.l1.events import NOT_READ_OUT, DetectorHits, EventHits, Events
+from trigger.l1.fates import FATES
 from trigger.l1.processor import L1Processor
 from trigger.menu import Menu
 

@@ -11,6 +11,7 @@ import naive_straw_points as naive
 import numpy as np
 from numpy.typing import NDArray
 
+from trigger.clock import LSB_NS
 from trigger.l1.straw.geometry import N_STRAWS, place_of_id
 from trigger.l1.straw.hits import MISSING_NS, Straws
 
@@ -69,6 +70,19 @@ def recorded(name: str) -> Recorded:
         [[float(p) for p in row if np.isfinite(p) and p != 0] for row in d["true_p_mev"]],
         d["true_vertex_z_mm"].tolist(),
     )
+
+
+TRIGGER_LSB = 20_000
+
+
+def edges_of(event: Event) -> NDArray[np.uint32]:
+    """Return the edges of an event as words in order of time, about a trigger at TRIGGER_LSB."""
+    times = np.concatenate([event.leading, event.trailing]).astype(np.float64)
+    ids = np.concatenate([event.straw_id, event.straw_id | 0x8000])
+    there = times != MISSING_NS
+    lsb = np.rint(times[there] / LSB_NS).astype(np.int64) + TRIGGER_LSB
+    order = np.lexsort((ids[there], lsb))
+    return (ids[there][order] << 16 | lsb[order]).astype(np.uint32)
 
 
 def fill(straws: Straws, event: Event) -> int:

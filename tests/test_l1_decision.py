@@ -15,7 +15,7 @@ from l1_cases import KAON, ONE_SLAB, TOO_MUCH, Case, event, menu, run, word_of
 from naive_l1 import NaiveL1
 
 from trigger.l1 import decision, processor
-from trigger.l1.conclusion import FATES, LINE_FATES, NOTES
+from trigger.l1.fates import FATES, LINE_FATES, NOTES
 from trigger.l1.program import compile_program
 from trigger.menu import N_MASKS
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from straw_cases import Event, Flight
 
-from trigger.l1.straw.hits import make_straws
 from trigger.l1.straw.refit import make_refit, search_refit
 from trigger.l1.straw.verdict import ALL, EXOTIC, MULTI_TRACK, ONE_TRACK, PNN, Cuts
 
@@ -29,7 +28,7 @@ FILES = ["t1-n0", "t1-n300", "t3-n0", "wide1-n0", "wide1-n100", "wide2-n50", "wi
 CLEAN = FILES[:3]
 ONE = ["t1-n0", "t1-n300"]
 
-_STRAWS, _REFIT = make_straws(), make_refit()
+_REFIT = make_refit()
 
 
 class Found(NamedTuple):
@@ -44,9 +43,9 @@ class Found(NamedTuple):
 
 
 def search(event: Event) -> Found:
-    n = straw_cases.fill(_STRAWS, event)
-    verdict, tracks = search_refit(_STRAWS, n, _REFIT, Cuts())
-    assert not _STRAWS.number.any()
+    words = straw_cases.edges_of(event)
+    verdict, tracks = search_refit(words, 0, len(words), straw_cases.TRIGGER_LSB, _REFIT, Cuts())
+    assert not _REFIT.edges.last.any()
     f, k = _REFIT.final, max(tracks, 0)
     p = f.p[:k] * np.sign(f.m1[:k] - f.m2[:k])
     return Found(verdict, tracks, p.tolist(), f.z[:k].tolist(), f.m1[:k].tolist(), f.my[:k].tolist())

@@ -145,7 +145,7 @@ def assert_same_cells(chambers: list[list[Point]]) -> None:
             seeds_of[a].append(b)
     for a in range(SLOPES):
         assert rows.wanted[a] or not seeds_of[a]
-        place = make_row(points, a, rows)
+        place = make_row(points.y, points.n, a, rows)
         assert rows.seeds[place, : rows.n_seeds[place]].tolist() == seeds_of[a]
         for b in range(200):
             first = b * CELL_ENTRIES

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from streams.simulate.settings import SimulationError
 from streams.simulate.windows import inside, intervals, pack_windows, parse_windows
-from trigger.l1.events import lsb_of
 from trigger.clock import LSB_NS, LSB_PER_FRAME
+from trigger.l1.events import lsb_of
 
 DEFAULTS = {"STRAW": (-50.0, 275.0), "KTAG": (-25.0, 25.0)}
 

@@ -29,11 +29,12 @@ from streams.simulate.near import Frames, Near
 from streams.simulate.readout import Readout
 from streams.simulate.second_pass import second_pass
 from streams.simulate.settings import TRUTHS
-from streams.simulate.windows import Intervals, inside, intervals, lsb_of, pack_windows
+from streams.simulate.windows import Intervals, inside, intervals, pack_windows
 from streams.spill.extras import SpillExtras
 from trigger.clock import FRAME_BITS, LSB_NS, LSB_PER_FRAME, LSB_PER_TICK
 from trigger.frames import FrameStream
 from trigger.l0.triggers import Triggers
+from trigger.l1.events import lsb_of
 from trigger.records import READOUT, Records, RecordStream
 
 if TYPE_CHECKING:
