@@ -163,7 +163,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "tight",
         "opposite",
         "multiplicity",
-        "pair_edges",
+        "search_refit",
     ):
         original = getattr(decision, name)
 

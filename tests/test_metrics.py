@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Queue
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -28,6 +29,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from replay_cases import LIMIT_S, Played, play, random_streams, request, scrape, wait_until, write
 
+from streams.exchange import L1Counts, SpillStart
 from streams.metrics import MetricsError, MetricsServer, parse_address
 from streams.metrics_document import metrics_document
 from streams.metrics_table import TABLE, MetricRow
@@ -36,6 +38,8 @@ from streams.stages.inline import replay_inline
 from streams.stages.monitor import MonitorStage
 from streams.stages.request import Watcher
 from streams.timing import Lateness
+from trigger.l1.fates import FATES, LINE_FATES, NOTES
+from trigger.menu import N_MASKS
 
 Samples = dict[str, dict[str, float]]
 
@@ -95,7 +99,8 @@ def test_a_slow_replay_shows_every_metric_over_http(spill: Path) -> None:
         assert seen[name].type == TYPES[row.kind], row.name
         assert seen[name].documentation == row.help
         of_links = row.name.startswith("ktrig_link")
-        assert seen[name].samples or of_links or row.name == "ktrig_l0_gained", row.name
+        of_l1 = row.name.startswith("ktrig_l1")
+        assert seen[name].samples or of_links or of_l1 or row.name == "ktrig_l0_gained", row.name
     assert 0 < samples(text)["ktrig_spill_position_seconds"][""] <= 0.02
     with pytest.raises(URLError):
         scrape(url)
@@ -291,3 +296,31 @@ def test_a_host_and_its_port_are_told_apart() -> None:
 def test_the_document_of_the_metrics_is_the_one_that_the_table_makes() -> None:
     document = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert document == metrics_document(), "run: python -m streams.metrics_document > docs/metrics.md"
+
+
+def test_the_metrics_of_l1_are_its_counts(full_spill: Path) -> None:
+    asked = request(full_spill)
+    monitor = MonitorStage(asked)
+    report = replay_inline(asked, Watcher())
+    with closing(monitor):
+        start = SpillStart("na62", 0, 0, 0, 1, {"RICH": 0})
+        monitor.begin(start)
+        lines = np.array(
+            [[line["l1"][name] for name in LINE_FATES] for line in report["lines"] if line["l1"]]
+        )
+        counts = L1Counts(
+            report["l1"]["events"],
+            np.array([report["l1"][name] for name in FATES]),
+            np.pad(lines, ((0, N_MASKS - len(lines)), (0, 0))),
+            np.array([n for line in report["lines"] if line["l1"] for n in line["l1"]["failed"].values()]),
+            np.array([report["l1"][name] for name in NOTES]),
+        )
+        url = monitor.serve("127.0.0.1:0")
+        collector = monitor._collector
+        assert collector.snapshot is not None
+        collector.snapshot = replace(collector.snapshot, l1=counts)
+        text = scrape(url)
+    assert f'ktrig_l1_events_total{{fate="accepted"}} {float(report["l1"]["accepted"])}' in text
+    pnn = report["lines"][0]["l1"]
+    assert f'ktrig_l1_line_failed_total{{algorithm="!LAV",line="PNN"}} {float(pnn["failed"]["!LAV"])}' in text
+    assert f'ktrig_l1_line_accepted_total{{line="PNN"}} {float(pnn["kept"])}' in text

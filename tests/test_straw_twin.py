@@ -192,6 +192,8 @@ def test_points_make_the_tracks_of_the_twin_event_after_event(seed: int, most: i
         chambers = random_points(rng, most, copies)
         fill_points(points, chambers)
         n = find_tracks(points, rows, tracklets, tracks)
+        for t in range(n):
+            find_vertex(tracks, t)
         expected = naive.find_tracks(twin, chambers)
         assert [line_of(tracks, t) for t in range(n)] == [naive_line(t) for t in expected]
         assert [points_of(tracks, t) for t in range(n)] == [({*t.points}, t.n_central) for t in expected]
