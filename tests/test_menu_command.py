@@ -40,7 +40,7 @@ def test_show_breaks_a_long_condition_in_front_of_an_and(tmp_path: Path) -> None
     file = write(tmp_path, "x.toml", "RICH & Q1 & UTMC & !QX & !M1 & !LKr30", long)
     result = run("show", file)
     assert max(map(len, result.stdout.splitlines())) <= WIDTH
-    rows = result.stdout.split("   0  PNN")[1].split("L1  ")[0].splitlines()
+    rows = result.stdout.split("   0  PNN")[1].split("L1  ")[0].rstrip().splitlines()
     assert " ".join(row.strip() for row in rows).endswith(long)
     assert all(row.lstrip().startswith("& ") for row in rows[1:])
 

@@ -24,13 +24,14 @@ TASKS_PER_WORKER: Final = 3
 
 def l1_step(place: Place) -> None:
     """Give the triggers of L0 to workers, and put their answers in order."""
-    from streams.stages.sequencer import Sequencer
+    from streams.stages.sequencer import Sequencer, warm_up
     from streams.wire.tasks import TaskGiver
 
     with (
         closing(place.sender("monitor")) as sender,
         closing(TaskGiver(place.context, place.endpoints["work"])) as giver,
     ):
+        warm_up(place.request.menu)
         place.supervisor.tell(endpoint={"work": giver.endpoint})
         place.supervisor.tell(ready=True)
         with closing(_L1Flow(place, sender, giver, Sequencer)) as flow:

@@ -23,9 +23,11 @@ from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES
 from trigger.l0.triggers import Triggers, join_triggers
 from trigger.l1.conclusion import Concluder
+from trigger.l1.decision import make_answers
 from trigger.l1.fates import ACCEPTED, FATES
 from trigger.l1.program import compile_program
 from trigger.l1.stamps import Stamper
+from trigger.menu import Menu
 
 CELL_FRAMES: Final = BLOCK_FRAMES
 """Frames of a task: those of a block of a spill file, so that its hits are read once."""
@@ -170,3 +172,11 @@ class Sequencer:
         """Leave the spill; what was written of a spill that did not end is removed."""
         if self._accepted is not None:
             self._accepted.close()
+
+
+def warm_up(menu: Menu) -> None:
+    """Call the kernels once without events: the first call takes long."""
+    program = compile_program(menu)
+    flags, words = np.zeros(0, np.uint16), np.zeros(0, np.uint8)
+    masks, stamps = Stamper(program).stamp(np.zeros(0, np.int64), flags, words)
+    Concluder(program).conclude(flags, masks, stamps, words, make_answers(0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streams.stages.hits import HitFile
 from streams.stages.request import Request
 from streams.work import Answer, HitLists, Task
-from trigger.l1.events import DETECTORS, Events
+from trigger.l1.events import DETECTORS, Events, build_events
 from trigger.l1.gather import gather_hits
 from trigger.l1.processor import AlgorithmRunner
 from trigger.l1.program import compile_program
@@ -26,6 +26,10 @@ class L1Worker:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._runner = AlgorithmRunner(compile_program(request.menu))
+        # A kernel's first call takes its arguments apart for the first time: half a second that no event should wait.
+        nothing = build_events(np.zeros(0, np.int64), {}, {}, 0)
+        self._runner.run(nothing, np.zeros(0, np.uint16))
+        self._hits(nothing, np.zeros(0, np.uint8))
         self._open: tuple[int, HitFile] | None = None
 
     def run(self, task: Task) -> Answer:
