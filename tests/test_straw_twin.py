@@ -192,6 +192,8 @@ def test_points_make_the_tracks_of_the_twin_event_after_event(seed: int, most: i
         chambers = random_points(rng, most, copies)
         fill_points(points, chambers)
         n = find_tracks(points, rows, tracklets, tracks)
+        for t in range(n):
+            find_vertex(tracks, t)
         expected = naive.find_tracks(twin, chambers)
         assert [line_of(tracks, t) for t in range(n)] == [naive_line(t) for t in expected]
         assert [points_of(tracks, t) for t in range(n)] == [({*t.points}, t.n_central) for t in expected]
@@ -259,7 +261,6 @@ class Made:
         tracks.n_points[t], tracks.central[t] = len(twin.points), twin.n_central
         tracks.my[t], tracks.qy[t], tracks.m1[t], tracks.q1[t] = twin.my, twin.qy, twin.m1, twin.q1
         tracks.m2[t], tracks.q2[t], tracks.p[t] = twin.m2, twin.q2, twin.momentum
-        find_vertex(tracks, t)
 
 
 def assert_same_clones(made: Made) -> None:
