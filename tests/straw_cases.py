@@ -82,7 +82,8 @@ def edges_of(event: Event) -> NDArray[np.uint32]:
     there = times != MISSING_NS
     lsb = np.rint(times[there] / LSB_NS).astype(np.int64) + TRIGGER_LSB
     order = np.lexsort((ids[there], lsb))
-    return np.asarray(ids[there][order] << 16 | lsb[order], np.uint32)
+    words: NDArray[np.uint32] = (ids[there][order] << 16 | lsb[order]).astype(np.uint32)
+    return words
 
 
 def fill(straws: Straws, event: Event) -> int:

@@ -261,7 +261,6 @@ class Made:
         tracks.n_points[t], tracks.central[t] = len(twin.points), twin.n_central
         tracks.my[t], tracks.qy[t], tracks.m1[t], tracks.q1[t] = twin.my, twin.qy, twin.m1, twin.q1
         tracks.m2[t], tracks.q2[t], tracks.p[t] = twin.m2, twin.q2, twin.momentum
-        find_vertex(tracks, t)
 
 
 def assert_same_clones(made: Made) -> None:
