@@ -40,14 +40,14 @@ FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http
 
 
 def main() -> None:
-    """Simulate a nominal spill, replay it at the speed of the beam, and keep the picture of the report."""
+    """Simulate a nominal spill, replay it, and keep the picture of the report."""
     with tempfile.TemporaryDirectory() as folder:
         spill = Path(folder) / "spill.h5"
         settings = SimulationSettings(intensity_mhz=750, duration_s=1.0, seed=1)
         write_spill(spill, settings, load_experiment("na62"), run=0, burst=0, workers=2)
-        report = replay_processes(make_request([spill], "na62-2018", None, speed=1.0), Watcher())
+        report = replay_processes(make_request([spill], "na62-2018", None), Watcher())
         console = Console(record=True, width=COLUMNS, file=io.StringIO())
-        console.print(Text("$ ktrig replay --spill spill.h5 --speed 1", style="bold"))
+        console.print(Text("$ ktrig replay --spill spill.h5", style="bold"))
         render(report, console)
     svg = console.export_svg(title="ktrig", code_format=FRAME, unique_id="ktrig")
     TARGET.write_text(svg, encoding="utf-8")

@@ -34,13 +34,14 @@ def make_request(
     require_all: bool = False,
     counters: Path | None = None,
     workers: int | None = None,
+    no_l1: bool = False,
     block_frames: int | None = None,
     **options: Any,
 ) -> Request:
     """Open the spills, the menu and the profile (by default that of the spill's experiment) to see that they fit.
 
     require_all: every line must be able to fire. counters: a report whose final counters are the first ones here.
-    workers: for L1, None for one a core. L1 runs if the menu has it and a spill has hits.
+    workers: for L1, None for one a core. no_l1: leave L1 out; else it runs if the menu has it and a spill has hits.
     block_frames: None for blocks that come as often at a higher speed as at that of the beam.
     options: the other fields of Request. Raises KtrigError that names what does not fit.
     """
@@ -52,7 +53,7 @@ def make_request(
             _require_all(spill, loaded, known)
     if options.get("line") is not None:
         _check_line(options["line"], loaded)
-    l1 = loaded.l1 is not None and any(_has_hits(spill) for spill in dict.fromkeys(spills))
+    l1 = not no_l1 and loaded.l1 is not None and any(_has_hits(spill) for spill in dict.fromkeys(spills))
     if l1:
         _check_windows(spills, loaded)
     if options.get("out") is not None:

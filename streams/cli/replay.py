@@ -87,6 +87,7 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str | N
     "--explain", is_flag=True, help="Say what each line loses and gains against an ideal trigger, and why."
 )
 @click.option("--line", help="With --explain: show the first cases of this line.")
+@click.option("--no-l1", is_flag=True, help="Leave L1 out.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that run L1.  [default: one a core]")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the events that L1 accepts (HDF5)."
@@ -202,13 +203,18 @@ def _check_together(inline: bool, to: str | None, wait_readers: int | None, opti
         raise click.UsageError(
             "--workers are processes, and with --inline there are none; leave one of them out"
         )
+    if options["no_l1"] and (options["out"] is not None or options["workers"] is not None):
+        what = "--out is for what L1 accepts" if options["out"] is not None else "--workers run L1"
+        raise click.UsageError(f"{what}, and with --no-l1 there is none; leave one of them out")
     options["transport"] = options["transport"] or "ipc"
     if to is None:
         if wait_readers is not None:
             raise click.UsageError("--wait-readers is for readers outside; give --to as well")
         return
     given = [
-        name for name in ("explain", "require_all", "metrics", "counters", "workers", "out") if options[name]
+        name
+        for name in ("explain", "require_all", "metrics", "counters", "workers", "out", "no_l1")
+        if options[name]
     ] + ["inline"] * inline
     if given:
         raise click.UsageError(
