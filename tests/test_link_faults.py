@@ -66,8 +66,8 @@ def whole(spill: Path) -> Report:
 def before_l0(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Proxy]:
     """A proxy between the source and L0 of `replay_threads`."""
 
-    def proxied(context: Any, endpoint: str, stop: Callable[[], bool], name: str) -> Receiver:
-        return Receiver(context, endpoint + "-proxy" * (name == "l0"), stop, name)
+    def proxied(context: Any, endpoint: str, stop: Callable[[], bool], name: str, **options: Any) -> Receiver:
+        return Receiver(context, endpoint + "-proxy" * (name == "l0"), stop, name, **options)
 
     monkeypatch.setattr(processes, "Receiver", proxied)
     with closing(Proxy.unix(folder / "l0", folder / "l0-proxy", **options)) as proxy:

@@ -96,8 +96,6 @@ def _replace(points: Any, entry: int, n: int, last: int, tracklets: Any) -> int:
         mine, its = _views_of(points, entry), _views_of(points, e[last, place])
         if mine == its:
             e[last + 1, place] = entry
-            for rest in range(place + 1, n):
-                e[last + 1, rest] = e[last, rest]
             return last + 1
         if mine > its:
             e[last, place] = entry
