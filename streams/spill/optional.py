@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streams.spill import form, layout
 from streams.spill.column import Column, detector_names, hdf5_errors, member, open_group
-from streams.spill.detector import StreamArrays
+from streams.spill.detector import Buffers, StreamArrays
 from streams.spill.layout import SpillError, SpillHeader
 from streams.spill.problem import refuse
 from trigger.frames import FrameStream, Offsets
@@ -39,13 +39,18 @@ class CheckedStream:
     def __len__(self) -> int:
         return self.arrays.values.length
 
-    def read(self, first_frame: int, n_frames: int) -> tuple[Offsets, NDArray[Any]]:
-        """Return offsets (int64[n_frames + 1] from 0) and values of a run of frames."""
+    def read(
+        self, first_frame: int, n_frames: int, buffers: Buffers | None = None
+    ) -> tuple[Offsets, NDArray[Any]]:
+        """Return offsets (int64[n_frames + 1] from 0) and values of a run of frames.
+
+        buffers: to read into, of `arrays.buffers`; by default memory of their own.
+        """
         stop, grid = first_frame + n_frames, self._header.block_frames
         if not 0 <= first_frame <= stop <= self._header.n_frames:
             raise SpillError(f"{self._source}: frames {first_frame} to {stop - 1} are not inside the spill")
         begin, end = first_frame - first_frame % grid, min(-(-stop // grid) * grid, self._header.n_frames)
-        offsets, values = self.arrays.read(begin, end - begin, self._buffers)
+        offsets, values = self.arrays.read(begin, end - begin, buffers or self._buffers)
         for low in range(0, end - begin, grid):
             part = offsets[low : low + grid + 1]
             crc32 = self.arrays.crc32.value((begin + low) // grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -22,7 +23,8 @@ KEPT_BLOCKS: Final = 2
 class HitFile:
     """The hits of one spill file: a context manager.
 
-    A trigger that the file has no hits for, or any in a file without hits, is marked as not read out.
+    A trigger that the file has no hits for, or any in a file without hits, is marked as not read out. The hits of
+    events are valid until the next but one are built.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +40,11 @@ class HitFile:
         edges = [lsb_of(self.windows[name]) for name in self._names] or [(0, 0)]
         self._span_lsb = min(begin for begin, _ in edges), max(end for _, end in edges)
         self._kept: dict[str, OrderedDict[int, FrameStream]] = {name: OrderedDict() for name in self._names}
+        # Memory that is used again: new pages for each block would cost a quarter of the time of reading it.
+        self._buffers = {
+            name: cycle([self._optional.hits[name].arrays.buffers() for _ in range(KEPT_BLOCKS + 1)])
+            for name in self._names
+        }
 
     def _range(self, times_lsb: NDArray[np.int64]) -> tuple[int, int]:
         """Return the first frame in which events at sorted times can have hits, and the first behind them."""
@@ -66,14 +73,17 @@ class HitFile:
 
     def _frames(self, name: str, first: int, stop: int) -> FrameStream:
         """Return a detector's hits in a run of frames, or a little more: whole blocks of the file."""
-        blocks = range(first // self._grid, -(-stop // self._grid))
-        return join([self._block(name, number) for number in blocks])
+        blocks = [self._block(name, k) for k in range(first // self._grid, -(-stop // self._grid))]
+        # Most events lie in one block: joining copies.
+        return blocks[0] if len(blocks) == 1 else join(blocks)
 
     def _block(self, name: str, number: int) -> FrameStream:
         kept = self._kept[name]
         if number not in kept:
             first = number * self._grid
-            kept[number] = self._optional.read_hits(name, first, min(self._grid, self._n_frames - first))
+            n_frames = min(self._grid, self._n_frames - first)
+            read = self._optional.hits[name].read(first, n_frames, next(self._buffers[name]))
+            kept[number] = FrameStream(first, *read)
             while len(kept) > KEPT_BLOCKS:
                 kept.popitem(last=False)
         return kept[number]
