@@ -25,7 +25,10 @@ from streams.stages.stopped import untouched_report
 from trigger.errors import KtrigError
 
 LOOK_S: Final = 0.1
-"""How often the supervisor looks at the memory and the health of the stages, and whether it should stop."""
+"""How often the supervisor looks at the health of the stages, and whether it should stop."""
+
+MEMORY_S: Final = 1.0
+"""How often it looks at their memory: the kernel walks all of their pages, which takes some 20 ms."""
 
 END_S: Final = 1.0
 """Time that the stages get to end by themselves."""
@@ -181,7 +184,7 @@ class _Crew:
         if self._stop_s is None and self._watcher.stop():
             self._stop_s = time.monotonic()
             self._order("source", finish=True)
-        if time.monotonic() - self._looked >= LOOK_S:
+        if time.monotonic() - self._looked >= MEMORY_S:
             self._look()
 
     def _order(self, name: str, **what: Any) -> None:
