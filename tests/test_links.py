@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from link_cases import (
@@ -26,7 +27,7 @@ from link_cases import (
     send,
     serve_until,
 )
-from replay_cases import wait_until, zmq_context
+from replay_cases import LIMIT_S, wait_until, zmq_context
 
 from streams.wire import sender as sender_module
 from streams.wire.endpoint import LinkError, Stopped, check_endpoint
@@ -310,3 +311,28 @@ def test_arrays_are_sent_from_where_they_are(context: Context, endpoint: str) ->
         assert np.shares_memory(np.frombuffer(sender._kept[0].frames[1], np.int64), large)
         sender.drain()
         assert (collector.messages[0].arrays["a"] == large).all()
+
+
+def test_a_receiver_that_another_socket_wakes_all_the_time_still_tells_a_new_sender_of_itself(
+    context: Context, endpoint: str
+) -> None:
+    over = threading.Event()
+    with closing(context.socket(zmq.PUSH)) as push, closing(context.socket(zmq.PULL)) as busy:
+        push.bind("inproc://busy")
+        busy.connect("inproc://busy")
+        # Never read, so that there is always something to read.
+        push.send(b"")
+        first = Sender(context, endpoint, never)
+        with closing(Receiver(context, first.endpoint, over.is_set, "r", beside=busy)) as receiver:
+            receiving = InThread(receiver.receive)
+            try:
+                first.wait_for_readers()
+                first.close()
+                deadline = time.monotonic() + LIMIT_S
+                with closing(Sender(context, first.endpoint, lambda: time.monotonic() > deadline)) as second:
+                    second.wait_for_readers()
+                    assert second.readers == ["r"]
+            finally:
+                over.set()
+            with pytest.raises(Stopped):
+                receiving.result()

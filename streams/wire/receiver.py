@@ -57,7 +57,7 @@ class Receiver:
         self._done = 0
         self._lacks = False
         """Whether a message that came is not what it should be, and the right one has not come yet."""
-        self._asked_s = 0.0
+        self._asked_s = self._said_s = 0.0
         self._refused = 0
         self._socket = make_socket(context, zmq.DEALER, MAX_MESSAGE_BYTES)
         self._socket.linger = LINGER_MS
@@ -80,11 +80,10 @@ class Receiver:
         while True:
             if self._stop():
                 raise Stopped
-            ready = dict(self._poller.poll(POLL_MS))
-            if ready and self._socket not in ready:
-                continue
-            if not ready:
-                if not (self._lacks and self._ask_to_resume()):
+            if self._socket not in dict(self._poller.poll(POLL_MS)):
+                # What wakes us beside it may do so all the time: the sender must hear from us nevertheless.
+                silent = time.monotonic() - self._said_s >= POLL_MS / 1000
+                if silent and not (self._lacks and self._ask_to_resume()):
                     self._grant()
                 continue
             message = self._take([frame.buffer for frame in self._socket.recv_multipart(copy=False)])
@@ -144,6 +143,7 @@ class Receiver:
         return True
 
     def _grant(self, resume: bool = False) -> None:
+        self._said_s = time.monotonic()
         grant = Grant(self._name, self._instance, self._credit, self._epoch, self._done, resume)
         try:
             self._socket.send(grant.encode(), zmq.NOBLOCK)
