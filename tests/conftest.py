@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from replay_cases import Played, play, request, zmq_context
 from simulated import simulate
 from zmq.utils.garbage import GarbageCollectorThread
 
+from streams.cli.main import main
 from streams.wire import receiver, sender
 
 LIMIT_S = 5.0
@@ -30,6 +31,9 @@ LIMIT_S = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 PROC = Path("/proc")
+
+Ktrig = Callable[..., tuple[int, str, str]]
+"""Runs a ktrig command: arguments to exit code, stdout, stderr."""
 
 NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
@@ -181,3 +185,18 @@ def context() -> Iterator[zmq.Context[Any]]:
 def endpoint(tmp_path: Path) -> str:
     """An address for a link."""
     return f"ipc://{tmp_path}/link"
+
+
+@pytest.fixture
+def ktrig(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ktrig:
+    """Run a ktrig command in this process (its stages may be others), for a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["ktrig", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        code = left.value.code
+        return (0 if code is None else int(code), *capfd.readouterr())
+
+    return run

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Ktrig
 from replay_cases import LIMIT_S, random_streams, write
 from simulated import simulate
 
-from streams.cli.main import main
 from streams.compare import make_comparison, play
 from streams.compare_report import Report, build_report
 from streams.plots.compare import draw
 
 SHIPPED = Path(__file__).parents[1] / "trigger" / "menus" / "na62-2018.toml"
 A = "na62-2018"
-
-Ktrig = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +27,6 @@ def spill(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("busy") / "spill.h5"
     options = ("--intensity", "400", "--duration", "0.004", "--run", "8764", "--burst", "500", "--no-hits")
     return simulate(path, *options)
-
-
-@pytest.fixture
-def ktrig(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ktrig:
-    """Run a ktrig command in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ktrig", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        code = left.value.code
-        return (0 if code is None else int(code), *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from conftest import Ktrig
 from naive_efficiency import naive_counts
 
-from streams.cli.main import main
 from streams.efficiency.asked import EfficiencyError, make_asked
 from streams.efficiency.counts import Counts
 from streams.efficiency.report import Report, build_report, count
@@ -25,8 +24,6 @@ from streams.spill.reader import SpillReader
 
 MENU = "na62-2018"
 SHIPPED = Path(__file__).parents[1] / "trigger" / "menus" / "na62-2018.toml"
-
-Ktrig = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +35,6 @@ def counts(signal_spill: Path) -> Counts:
 @pytest.fixture(scope="module")
 def report(signal_spill: Path, counts: Counts) -> Report:
     return build_report(make_asked(signal_spill, MENU, None), counts)
-
-
-@pytest.fixture
-def ktrig(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ktrig:
-    """Run a ktrig command in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ktrig", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        code = left.value.code
-        return (0 if code is None else int(code), *capfd.readouterr())
-
-    return run
 
 
 def report_of(spill: Path, menu: str | Path = MENU, **options: Any) -> Report:

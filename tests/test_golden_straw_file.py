@@ -15,9 +15,10 @@ from golden_straw_files import ONE_TRACK, THREE_TRACKS, Arrays, arrays, write
 from streams.formats.golden_straw import ARRAYS, TRIGGER_LSB, GoldenStraw, GoldenStrawError, read
 from trigger.clock import LSB_NS
 from trigger.l1.straw.comparison import HitLists
-from trigger.l1.straw.edges import TRAILING, pair_edges
+from trigger.l1.straw.edges import pair_edges
 from trigger.l1.straw.geometry import place_of_id
 from trigger.l1.straw.hits import MISSING_NS, make_straws
+from trigger.l1.window import TRAILING
 
 
 def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:

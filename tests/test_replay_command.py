@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from conftest import Ktrig
 from replay_cases import (
     KTRIG,
     LIMIT_S,
@@ -32,7 +33,6 @@ from replay_cases import (
     write,
 )
 
-from streams.cli.main import main
 from streams.stages.inline import replay_inline
 from streams.stages.processes import STAGES
 from streams.stages.request import Watcher
@@ -43,22 +43,6 @@ SLOW = "0.001"
 
 END_S = 5.0
 """A stop is obeyed within this time: 2 s, and more on a machine that has other things to do."""
-
-Ktrig = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ktrig(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ktrig:
-    """Run a ktrig command in this process (its stages may be others): exit code, stdout, stderr."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["ktrig", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        code = left.value.code
-        return (0 if code is None else int(code), *capfd.readouterr())
-
-    return run
 
 
 def is_one_line(error: str) -> bool:

@@ -15,11 +15,12 @@ from straw_cases import Event
 
 from trigger.clock import LSB_NS
 from trigger.l1.straw.clusters import ROOM, Clusters, make_clusters, make_pairs
-from trigger.l1.straw.edges import TOO_MANY, TRAILING, pair_edges
+from trigger.l1.straw.edges import TOO_MANY, pair_edges
 from trigger.l1.straw.geometry import N_STRAWS
 from trigger.l1.straw.hits import MISSING_NS, Hits, Straws, forget_hits, make_hits, make_straws, order_hits
 from trigger.l1.straw.points import MAX_POINTS, Points, make_points, make_points_of
 from trigger.l1.straw.selection import make_copies, select_points
+from trigger.l1.window import TRAILING
 
 checked = settings(deadline=None, derandomize=True, max_examples=50 if NO_JIT else 150)
 seeds = st.integers(0, 2**32)

@@ -23,7 +23,7 @@ from trigger.l1.straw.geometry import (
 from trigger.particles import PION, charges
 from trigger.records import Records
 
-FIDUCIAL, PINUNU = ACCEPTANCES = ("fiducial", "pinunu")
+FIDUCIAL, PINUNU = "fiducial", "pinunu"
 """fiducial: the decay is in the fiducial volume. pinunu: and its one charged product is a pi+ of 15 to 45 GeV/c that
 crosses all straw chambers; see `in_pinunu`."""
 

@@ -25,9 +25,10 @@ from trigger.errors import KtrigError
 from trigger.frames import ID_SHIFT, TIME_MASK
 from trigger.l1.events import DetectorHits
 from trigger.l1.straw.comparison import COMPARED_TRACKS, HitLists, StrawAnswers
-from trigger.l1.straw.edges import TRAILING, TRAILING_NS
+from trigger.l1.straw.edges import TRAILING_NS
 from trigger.l1.straw.geometry import N_STRAWS, place_of_id
 from trigger.l1.straw.hits import MISSING_NS
+from trigger.l1.window import TRAILING
 
 TRIGGER_LSB: Final = 1 << 15
 """Time of the trigger of all events, for their edges: the middle of a frame."""

@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from trigger.jit import WholeMatrix, kernel, named
+from trigger.jit import WholeMatrix, inline, kernel, named
 from trigger.l1.algorithms import CALL_STRAW
 from trigger.l1.decision import ANSWERS_T, OVERFLOW, Answers, met
 from trigger.l1.events import NOT_READ_OUT
@@ -96,6 +96,27 @@ def _conclude_mask(program: Any, mask: int, done: int, value: int, verdict: int,
     return flags
 
 
+@inline
+def _fate_of(program: Any, word: int, stamp: int, unread: bool, tally: Any) -> int:
+    """Return the fate of an event with an L1 word; count it, if L1 accepts it, for the downscaling of all."""
+    if stamp & REDUCED:
+        return REDUCED_FATE
+    if word == 0:
+        return NOT_READ_OUT_FATE if unread else REJECTED
+    last = len(tally.counters) - 1
+    tally.counters[last] += 1
+    return DOWNSCALED if tally.counters[last] % program.all_downscaling else ACCEPTED
+
+
+@inline
+def _count_notes(stamp: int, state: int, too_full: bool, tally: Any) -> None:
+    """Count what is remarkable in an event, in the order of NOTES."""
+    tally.notes[0] += int(stamp & BYPASS != 0)
+    tally.notes[1] += int(stamp & AUTOPASS != 0)
+    tally.notes[2] += int(too_full)
+    tally.notes[3] += int(not state & NOT_READ_OUT and state != 0)
+
+
 @kernel(
     types.void(
         PROGRAM_T,
@@ -150,23 +171,13 @@ def conclude(
                 )
                 word |= says
                 bits |= (says & PASSED_WORD) << mask
-        fate = ACCEPTED
-        if stamp & REDUCED:
-            fate = REDUCED_FATE
-        elif word == 0:
-            fate = NOT_READ_OUT_FATE if unread else REJECTED
-        else:
-            tally.counters[len(tally.counters) - 1] += 1
-            if tally.counters[len(tally.counters) - 1] % program.all_downscaling:
-                fate = DOWNSCALED
+        fate = _fate_of(program, word, stamp, unread, tally)
         kept = _KEPT if fate == ACCEPTED else _DOWNSCALED
         for mask in range(N_MASKS):
             tally.lines[mask, kept] += bits >> mask & 1
         tally.fates[fate] += 1
-        tally.notes[0] += int(stamp & BYPASS != 0)
-        tally.notes[1] += int(stamp & AUTOPASS != 0)
-        tally.notes[2] += int(bool(answers.done[e] >> CALL_STRAW & 1) and answers.n_tracks[e] == OVERFLOW)
-        tally.notes[3] += int(not unread and state != 0)
+        too_full = bool(answers.done[e] >> CALL_STRAW & 1) and answers.n_tracks[e] == OVERFLOW
+        _count_notes(stamp, state, too_full, tally)
         words[e] = word if fate == ACCEPTED else 0
         passed[e], fates[e] = bits, fate
 

@@ -30,9 +30,6 @@ KTAG, LAV, IRCSAC, STRAW = range(N_L1)
 
 L1_NAMES: Final = ("KTAG", "LAV", "IRCSAC", "STRAW")
 
-TRAILING: Final = 1 << 15
-"""Bit of the ID of a trailing edge."""
-
 
 @kernel(types.void(HITS, COUNTS, types.int64, types.float64, types.int64))
 def add_hit(hits: Any, counts: Any, row: int, time: float, identity: int) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 from numba import types
 
 from streams.simulate import chance
-from streams.simulate.detectors.hit import COUNTS, HITS, TRAILING, add_hit
+from streams.simulate.detectors.hit import COUNTS, HITS, add_hit
 from streams.simulate.detectors.track import r2_at, x_at, y_at
 from streams.simulate.stack import END_Z, ENERGY, STACK, Z, pdg_of
 from trigger.clock import LSB_NS
 from trigger.jit import kernel, named
+from trigger.l1.window import TRAILING
 from trigger.particles import MUON
 
 N_STATIONS: Final = 12

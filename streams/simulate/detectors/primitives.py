@@ -17,7 +17,6 @@ from streams.simulate.detectors.hit import (
     MUV3,
     NEWCHOD,
     RICH,
-    TRAILING,
 )
 from streams.simulate.detectors.identity import (
     LKR_NAMES,
@@ -33,6 +32,7 @@ from trigger.clock import FRAME_BITS, LSB_NS, LSB_PER_TICK
 from trigger.experiment import Experiment
 from trigger.frames import FrameStream
 from trigger.jit import kernel
+from trigger.l1.window import TRAILING
 
 NAMES: Final[dict[int, tuple[str, ...]]] = {
     CHOD: (), RICH: (), LAV12: (), MUV3: MUV3_NAMES, NEWCHOD: NEWCHOD_NAMES, LKR: LKR_NAMES,

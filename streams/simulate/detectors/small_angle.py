@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 from numba import types
 
 from streams.simulate import chance
-from streams.simulate.detectors.hit import COUNTS, HITS, IRCSAC, TRAILING, add_hit
+from streams.simulate.detectors.hit import COUNTS, HITS, IRCSAC, add_hit
 from streams.simulate.stack import END_Z, ENERGY, STACK
 from trigger.clock import LSB_NS
 from trigger.jit import kernel, named
+from trigger.l1.window import TRAILING
 
 SAC: Final = 64
 """ID of the first channel of the SAC; those of the IRC begin at 0. Even IDs are of the low threshold."""

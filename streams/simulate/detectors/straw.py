@@ -8,11 +8,12 @@ import numpy as np
 from numba import types
 
 from streams.simulate import chance
-from streams.simulate.detectors.hit import COUNTS, HITS, STRAW, TRAILING, add_hit
+from streams.simulate.detectors.hit import COUNTS, HITS, STRAW, add_hit
 from streams.simulate.detectors.track import is_at, x_at, y_at
 from streams.simulate.stack import PX, PY, PZ, STACK
 from trigger.clock import LSB_NS
 from trigger.jit import kernel, named
+from trigger.l1.window import TRAILING
 
 CHAMBERS, VIEWS, PLANES, STRAWS = 4, 4, 4, 122
 """ID = ((chamber x VIEWS + view) x PLANES + plane) x STRAWS + straw; views v, u, x, y."""

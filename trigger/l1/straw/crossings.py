@@ -9,9 +9,21 @@ from numba import types
 
 from trigger.jit import inline, kernel
 from trigger.l1.straw.clusters import CLUSTERS_T, ROOM
-from trigger.l1.straw.geometry import CHAMBERS, VIEWS, U, V, X, Y
+from trigger.l1.straw.geometry import CHAMBERS, VIEWS, V, Y
 from trigger.l1.straw.in_time import EDGES_T, has_straw_at
-from trigger.l1.straw.points import MAX_POINTS, POINTS_T, ROOT2, crossing, view_counts, views_covering
+from trigger.l1.straw.points import (
+    IN_FOUR,
+    IN_THREE,
+    MAX_POINTS,
+    POINTS_T,
+    ROOT2,
+    coordinate,
+    crossing,
+    two_are_free,
+    view_counts,
+    view_firsts,
+    views_covering,
+)
 
 FIT_MM: Final = 4.0
 """Largest distance of a cluster from what the others predict; that of a good track is below 1.5 mm."""
@@ -22,15 +34,9 @@ MOST: Final = 200
 LATE_MM: Final = 0.9
 """Largest mean excess of a point's clusters: 10 ns too early or too late, and the resolution."""
 
-IN_FOUR: Final = 1
-IN_THREE: Final = 2
-"""Marks of a cluster that is in a point of four views, or else of three."""
-
 
 @inline
-def _add(
-    points: Any, excesses: Any, chamber: int, x: float, y: float, distance: float, excess: float, views: int
-) -> bool:
+def _add(points: Any, excesses: Any, chamber: int, x: float, y: float, excess: float, views: int) -> bool:
     """Append a point, unless it is out of time; False if there is no room."""
     if np.abs(excess) > LATE_MM * views:
         return True
@@ -38,8 +44,7 @@ def _add(
     if n >= MOST:
         return False
     k = chamber * MAX_POINTS + n
-    points.x[k], points.y[k], points.distance[k] = x, y, distance
-    points.views[k], excesses[k] = views, excess
+    points.x[k], points.y[k], points.views[k], excesses[k] = x, y, views, excess
     points.n[chamber] = n + 1
     return True
 
@@ -52,8 +57,7 @@ def _excess(clusters: Any, i: int, j: int) -> float:
 @inline
 def _four(clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
     """Append points of four views: the least squares of x, y, (x + y)/sqrt2 and (x - y)/sqrt2 to the clusters."""
-    first = chamber * VIEWS * ROOM
-    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    v0, u0, x0, y0 = view_firsts(chamber)
     nv, nu, nx, ny = view_counts(clusters, chamber)
     for i in range(y0, y0 + ny):
         y = clusters.mm[i]
@@ -69,22 +73,15 @@ def _four(clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
                         continue
                     at_x, at_y = x + (du + dv) / (2.0 * ROOT2), y + (du - dv) / (2.0 * ROOT2)
                     excess = _excess(clusters, i, j) + _excess(clusters, k, m)
-                    if not _add(points, excesses, chamber, at_x, at_y, np.abs(du) + np.abs(dv), excess, 4):
+                    if not _add(points, excesses, chamber, at_x, at_y, excess, 4):
                         return False
                     clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = IN_FOUR
     return True
 
 
 @inline
-def _free(clusters: Any, i: int, j: int, k: int) -> bool:
-    """Whether at most one of three clusters is in a point of four views."""
-    mark = clusters.mark
-    return int(mark[i] == IN_FOUR) + int(mark[j] == IN_FOUR) + int(mark[k] == IN_FOUR) <= 1
-
-
-@inline
 def _mark(clusters: Any, i: int) -> None:
-    """Note that a cluster is in a point of three views."""
+    """Note that a cluster is in a point of three views, if it is in none of four."""
     if clusters.mark[i] == 0:
         clusters.mark[i] = IN_THREE
 
@@ -103,22 +100,21 @@ def _add_three(
     d: float,
 ) -> bool:
     """Append the point of three clusters, `d` from meeting, if it is one."""
-    if not (np.abs(d) < FIT_MM and _free(clusters, i, j, k)):
+    if not (np.abs(d) < FIT_MM and two_are_free(clusters, i, j, k)):
         return True
     _mark(clusters, i)
     _mark(clusters, j)
     _mark(clusters, k)
-    return _add(points, excesses, chamber, x, y, np.abs(d), _excess(clusters, i, j) + clusters.excess[k], 3)
+    return _add(points, excesses, chamber, x, y, _excess(clusters, i, j) + clusters.excess[k], 3)
 
 
 @inline
 def _three(clusters: Any, chamber: int, points: Any, excesses: Any) -> bool:
     """Append points of three views: x, y and a slanted one, or both slanted ones and x or y.
 
-    The cluster of the third view pulls the crossing of the other two a third of the way, by least squares.
+    The cluster of the third view pulls the crossing of the other two half of the way, by least squares.
     """
-    first = chamber * VIEWS * ROOM
-    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    v0, u0, x0, y0 = view_firsts(chamber)
     nv, nu, nx, ny = view_counts(clusters, chamber)
     for i in range(y0, y0 + ny):
         y = clusters.mm[i]
@@ -155,14 +151,8 @@ def _other_views(edges: Any, chamber: int, view: int, other: int, x: float, y: f
     """Return how many of the views other than two have a straw with a hit that fits to a point."""
     n = 0
     for third in range(VIEWS):
-        if third in (view, other):
-            continue
-        mm = x if third == X else y
-        if third == V:
-            mm = (x - y) / ROOT2
-        elif third == U:
-            mm = (x + y) / ROOT2
-        n += int(has_straw_at(edges, chamber, third, mm))
+        if third not in (view, other):
+            n += int(has_straw_at(edges, chamber, third, coordinate(third, x, y)))
     return n
 
 
@@ -189,7 +179,7 @@ def _two(edges: Any, clusters: Any, chamber: int, points: Any, excesses: Any) ->
                     # A single hit says nothing of the time: it is taken to be as late as the clusters.
                     views = 2 + more
                     excess = _excess(clusters, i, j) * views / 2.0
-                    if not _add(points, excesses, chamber, x, y, 0.0, excess, views):
+                    if not _add(points, excesses, chamber, x, y, excess, views):
                         return False
     return True
 

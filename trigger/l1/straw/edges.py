@@ -9,11 +9,9 @@ from numba import types
 
 from trigger.clock import LSB_NS
 from trigger.jit import inline, kernel
-from trigger.l1.straw.geometry import MARGIN, N_STRAWS, PLACE_BITS, STRAWS
+from trigger.l1.straw.geometry import N_STRAWS, place_in_kernel
 from trigger.l1.straw.hits import MAX_EDGES, MISSING_NS, STRAWS_T
-
-TRAILING: Final = 0x8000
-"""Bit of the ID of a trailing edge."""
+from trigger.l1.window import TRAILING, since_lsb
 
 TOO_MANY: Final = -1
 
@@ -48,15 +46,13 @@ def pair_edges(words: Any, begin: int, end: int, time_lsb: int, straws: Any) -> 
     if end - begin >= MAX_EDGES:
         return TOO_MANY
     n = 0
-    origin = time_lsb & 0xFFFF
     for i in range(begin, end):
-        word = np.int64(words[i])
+        word: Any = np.int64(words[i])
         straw = word >> 16 & ~TRAILING
         if straw >= N_STRAWS:
             continue
-        # The difference of two times of 16 bits, as a signed number of 16 bits.
-        t = np.float32((((word - origin & 0xFFFF) ^ 0x8000) - 0x8000) * LSB_NS)
-        place = straw + MARGIN + straw // STRAWS * ((1 << PLACE_BITS) - STRAWS)
+        t = np.float32(since_lsb(word, time_lsb) * LSB_NS)
+        place = place_in_kernel(straw)
         k = np.int64(straws.number[place]) - 1
         trailing = word >> 31
         if k < 0:

@@ -13,6 +13,8 @@ from typing import Final
 
 import numpy as np
 
+from trigger.jit import inline
+
 CHAMBERS: Final = 4
 VIEWS: Final = 4
 PLANES: Final = 4
@@ -85,15 +87,13 @@ KICK_MEV: Final = 270.0
 """Transverse momentum that the magnet gives: p = KICK / |change of slope|."""
 
 
-def plane_of_place(place: int) -> tuple[int, int, int]:
-    """Return chamber, view and plane of a place."""
-    plane = place >> PLACE_BITS
-    return plane // (VIEWS * PLANES), plane // PLANES % VIEWS, plane % PLANES
-
-
 def place_of_id(straw_id: int) -> int:
     """Return the place of a straw ID, MARGIN included."""
-    return MARGIN + (straw_id // STRAWS << PLACE_BITS) + straw_id % STRAWS
+    return MARGIN + straw_id + straw_id // STRAWS * ((1 << PLACE_BITS) - STRAWS)
+
+
+place_in_kernel: Final = inline(place_of_id)
+"""The same, for kernels."""
 
 
 def _positions() -> np.ndarray:

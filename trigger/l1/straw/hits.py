@@ -17,6 +17,10 @@ MAX_EDGES: Final = 1500
 MISSING_NS: Final = np.float32(-100000.0)
 """Time of an edge that is not there."""
 
+GOOD_LEADING_NS: Final = (0.0, 175.0)
+GOOD_TRAILING_NS: Final = (55.0, 250.0)
+"""Times of the edges of a good hit; all ends are excluded."""
+
 LAST_OF_PLANE: Final = (1 << PLACE_BITS) - 1
 
 CLASSES: Final = 4
@@ -42,6 +46,7 @@ class Hits(NamedTuple):
     """Good hits in the order of reading.
 
     place: see `geometry`, int64[n]. radius: mm, float64[n]. used: uint8[n]. first: int64[5], where each class begins.
+    Of the straws, in their own order: good, whether it is kept, uint8[n straws]; all_radius: mm, float64[n straws].
     """
 
     place: NDArray[np.int64]
@@ -81,6 +86,18 @@ def make_hits() -> Hits:
 
 
 @inline
+def fits_leading(trailing_ns: float, leading_ns: float) -> bool:
+    """Whether a trailing edge can belong to a leading one: the band of the experiment's code."""
+    # Not `and`: without branches the loop over the straws runs in vectors.
+    return (
+        (trailing_ns > GOOD_TRAILING_NS[0])
+        & (trailing_ns < GOOD_TRAILING_NS[1])
+        & (leading_ns < 1.35 * trailing_ns - 50.0)
+        & (leading_ns > 4.8 * trailing_ns - 1150.0)
+    )
+
+
+@inline
 def radius_mm(leading_ns: float, late: int) -> float:
     """Return the distance from the wire for a leading time: the relation of the experiment's code.
 
@@ -107,14 +124,14 @@ def reading_class(place: int) -> int:
 def order_hits(straws: Any, n: int, hits: Any) -> int:
     """Keep the good ones of `n` straws, in the order of reading; return their number.
 
-    A good hit: 0 < leading < 175 ns, and if there is a trailing edge, 55 < trailing < 250 within a band.
+    A good hit: a leading edge in GOOD_LEADING_NS, and a trailing edge that fits it, or none.
     Lists in the experiment are read board by board, in a board by time; a half-view's first board is the one with
     the straws of high numbers. Only the order within a half-view matters.
     """
     for i in range(n):
-        t, end = float(straws.leading[i]), float(straws.trailing[i])
-        inside = (end > 55.0) & (end < 250.0) & (t < 1.35 * end - 50.0) & (t > 4.8 * end - 1150.0)
-        hits.good[i] = (t > 0.0) & (t < 175.0) & ((straws.trailing[i] == MISSING_NS) | inside)
+        t, end = float(straws.leading[i]), straws.trailing[i]
+        fits = (end == MISSING_NS) | fits_leading(float(end), t)
+        hits.good[i] = (t > GOOD_LEADING_NS[0]) & (t < GOOD_LEADING_NS[1]) & fits
         hits.all_radius[i] = radius_mm(t, straws.late[i])
     first = hits.first
     for which in range(CLASSES + 1):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trigger.clock import LSB_NS
 from trigger.jit import inline, kernel, named
 from trigger.l1.straw.clusters import CLUSTERS_T, ROOM
-from trigger.l1.straw.edges import TOO_MANY, TRAILING
+from trigger.l1.straw.edges import TOO_MANY
 from trigger.l1.straw.geometry import (
     CHAMBER_MM,
     CHAMBERS,
@@ -32,16 +32,13 @@ from trigger.l1.straw.geometry import (
     UP_OTHER,
     UP_SAME,
     VIEWS,
+    place_in_kernel,
 )
-from trigger.l1.straw.hits import MAX_EDGES, radius_mm
-
-LEADING_NS: Final = (0.0, 175.0)
-"""Leading edges of tracks in time; both ends are excluded."""
-
-TRAILING_NS: Final = (55.0, 250.0)
-"""The trailing edge behind such a leading one, if there is any; both ends are excluded."""
+from trigger.l1.straw.hits import GOOD_LEADING_NS, MAX_EDGES, fits_leading, radius_mm
+from trigger.l1.window import TRAILING, since_lsb
 
 MISSING_NS: Final = -1.0
+"""Time of a trailing edge that is not there."""
 
 OTHER_MM: Final = 0.9
 SAME_MM: Final = 0.5
@@ -98,31 +95,24 @@ def collect_edges(words: Any, begin: int, end: int, time_lsb: int, edges: Any) -
     if end - begin >= MAX_EDGES:
         return TOO_MANY
     n = 0
-    origin = time_lsb & 0xFFFF
     for i in range(begin, end):
-        word = np.int64(words[i])
+        word: Any = np.int64(words[i])
         straw = word >> 16 & ~TRAILING
         if straw >= N_STRAWS:
             continue
-        t = (((word - origin & 0xFFFF) ^ 0x8000) - 0x8000) * LSB_NS
-        place = straw + MARGIN + straw // STRAWS * ((1 << PLACE_BITS) - STRAWS)
+        t = since_lsb(word, time_lsb) * LSB_NS
+        place = place_in_kernel(straw)
         k = edges.last[place] - np.int64(1)
         if word >> 31:
             if k >= 0:
                 edges.trailing[k] = t
-        elif LEADING_NS[0] < t < LEADING_NS[1]:
+        elif GOOD_LEADING_NS[0] < t < GOOD_LEADING_NS[1]:
             edges.place[n], edges.leading[n], edges.trailing[n], edges.before[n] = place, t, MISSING_NS, k
             n += 1
             edges.last[place] = n
     for k in range(n):
         t, last = edges.leading[k], edges.trailing[k]
-        inside = (
-            (last > TRAILING_NS[0])
-            & (last < TRAILING_NS[1])
-            & (t < 1.35 * last - 50.0)
-            & (t > 4.8 * last - 1150.0)
-        )
-        edges.good[k] = inside | (last == MISSING_NS)
+        edges.good[k] = (last == MISSING_NS) | fits_leading(last, t)
         edges.radius[k] = radius_mm(t, 0)
     return n
 

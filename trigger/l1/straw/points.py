@@ -29,13 +29,18 @@ MAX_POINTS: Final = 5000
 FIT_MM: Final = 6.0
 """Largest distance of a cluster from what the others predict, excluded."""
 
+IN_FOUR: Final = 1
+IN_THREE: Final = 2
+"""Marks of a cluster that is in a point of four views, or of three."""
+
 ROOT2: Final = np.sqrt(2.0)
 
 
 class Points(NamedTuple):
     """Points by chamber, those of chamber c from c x MAX_POINTS on.
 
-    x, y: mm, float64. distance: of the cluster from what the other views predict, mm, float64. views: of which it is
+    x, y: mm, float64. distance: of the cluster from what the other views predict, mm, float64, which
+    the refit does not ask for. views: of which it is
     made, int64. n: their number, int64[4].
     """
 
@@ -71,11 +76,27 @@ def view_counts(clusters: Any, chamber: int) -> tuple[int, int, int, int]:
     return clusters.n[w], clusters.n[w + 1], clusters.n[w + 2], clusters.n[w + 3]
 
 
+@inline
+def view_firsts(chamber: int) -> tuple[int, int, int, int]:
+    """Return where the clusters of a chamber's views v, u, x, y begin."""
+    first = chamber * VIEWS * ROOM
+    return first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+
+
+@inline
+def coordinate(view: int, x: float, y: float) -> float:
+    """Return the coordinate that a view measures of a point."""
+    if view == V:
+        return (x - y) / ROOT2
+    if view == U:
+        return (x + y) / ROOT2
+    return x if view == X else y
+
+
 @kernel(types.boolean(CLUSTERS_T, types.int64, POINTS_T))
 def four_view_points(clusters: Any, chamber: int, points: Any) -> bool:
-    """Append every combination of clusters of all views that meet; their marks become 1."""
-    first = chamber * VIEWS * ROOM
-    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    """Append every combination of clusters of all views that meet, and mark them IN_FOUR."""
+    v0, u0, x0, y0 = view_firsts(chamber)
     nv, nu, nx, ny = view_counts(clusters, chamber)
     for i in range(y0, y0 + ny):
         y = clusters.mm[i]
@@ -92,40 +113,40 @@ def four_view_points(clusters: Any, chamber: int, points: Any) -> bool:
                     distance = min(distance, other)
                     if not _add(points, chamber, x, y, distance, 4):
                         return False
-                    clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = 1
+                    clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = clusters.mark[m] = IN_FOUR
     return True
 
 
 @inline
-def _free(clusters: Any, i: int, j: int, k: int) -> bool:
+def two_are_free(clusters: Any, i: int, j: int, k: int) -> bool:
     """Whether at least two of three clusters are in no point of four views."""
-    return int(clusters.mark[i] != 1) + int(clusters.mark[j] != 1) + int(clusters.mark[k] != 1) >= 2
+    mark = clusters.mark
+    return int(mark[i] != IN_FOUR) + int(mark[j] != IN_FOUR) + int(mark[k] != IN_FOUR) >= 2
 
 
 @inline
 def _third(
     clusters: Any, points: Any, chamber: int, i: int, j: int, first: int, n: int, predicted: float, where: Any
 ) -> bool:
-    """Append the points of two clusters with those of a third view that fit; their marks become 2.
+    """Append the points of two clusters with those of a third view that fit, and mark them IN_THREE.
 
     where: (x, y) of the point, NaN for a coordinate that the third view measures.
     """
     for k in range(first, first + n):
         distance = np.abs(clusters.mm[k] - predicted)
-        if distance < FIT_MM and _free(clusters, i, j, k):
+        if distance < FIT_MM and two_are_free(clusters, i, j, k):
             x = clusters.mm[k] if np.isnan(where[0]) else where[0]
             y = clusters.mm[k] if np.isnan(where[1]) else where[1]
             if not _add(points, chamber, x, y, distance, 3):
                 return False
-            clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = 2
+            clusters.mark[i] = clusters.mark[j] = clusters.mark[k] = IN_THREE
     return True
 
 
 @kernel(types.boolean(CLUSTERS_T, types.int64, POINTS_T))
 def three_view_points(clusters: Any, chamber: int, points: Any) -> bool:
     """Append what meets in three views: first y, x and one of u, v; then v, u and one of x, y."""
-    first = chamber * VIEWS * ROOM
-    v0, u0, x0, y0 = first + V * ROOM, first + U * ROOM, first + X * ROOM, first + Y * ROOM
+    v0, u0, x0, y0 = view_firsts(chamber)
     nv, nu, nx, ny = view_counts(clusters, chamber)
     for i in range(y0, y0 + ny):
         y = clusters.mm[i]

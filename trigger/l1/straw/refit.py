@@ -17,9 +17,9 @@ from trigger.jit import inline, kernel, named, some
 from trigger.l1.straw.clusters import ROOM, Clusters, make_clusters
 from trigger.l1.straw.crossings import make_crossings
 from trigger.l1.straw.edges import TOO_MANY
-from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM, U, V, X
+from trigger.l1.straw.geometry import CHAMBERS, VIEWS, ZETA_MM
 from trigger.l1.straw.in_time import Edges, collect_edges, forget_edges, make_edges, pair_in_time
-from trigger.l1.straw.points import MAX_POINTS, ROOT2, Points, make_points, views_covering
+from trigger.l1.straw.points import MAX_POINTS, Points, coordinate, make_points, views_covering
 from trigger.l1.straw.tracks import (
     P_MAX_MEV,
     P_MIN_MEV,
@@ -57,6 +57,11 @@ to the track."""
 
 CLONE_MM: Final = 8.0
 """Points of a chamber that are as near, in x and in y, count as shared."""
+
+VIEW_MM: Final = 10.0
+GAP_WEIGHT: Final = 0.1
+"""Score of a candidate: what a view more is worth, above the largest misfit with the largest gap (6.5 mm at 3 GeV/c);
+and how much of the gap in x at the magnet, far less sharp than the misfit in y, counts as misfit."""
 
 MAX_CANDIDATES: Final = 500
 MAX_TRACKS: Final = 64
@@ -112,7 +117,7 @@ def _note(c: Any, n: int, point: Any, views: int, misfit: float) -> None:
     t = c.candidates
     t.point[n, 0], t.point[n, 1], t.point[n, 2], t.point[n, 3] = point
     t.used[n] = 0
-    c.score[n] = 10.0 * views - misfit
+    c.score[n] = VIEW_MM * views - misfit
 
 
 @inline
@@ -134,9 +139,9 @@ def _line(
 
 
 @inline
-def _through_all(c: Any, n: int) -> int:
-    """Append the candidates with a point in each chamber; return their number, -1 if there are too many."""
-    p, t = c.points, c.candidates
+def _through_all(c: Any) -> int:
+    """Write the candidates with a point in each chamber; return their number, -1 if there are too many."""
+    p, t, n = c.points, c.candidates, 0
     n0, n1, n2, n3 = p.n[0], p.n[1], p.n[2], p.n[3]
     for i in range(n0):
         x0, y0 = p.x[i], p.y[i]
@@ -167,7 +172,7 @@ def _through_all(c: Any, n: int) -> int:
                     if not _keep(t, n, misfit, excess / views):
                         continue
                     t.n_points[n] = 4
-                    _note(c, n, (i, j, k, m), views, misfit + 0.1 * np.abs(q2 - q1))
+                    _note(c, n, (i, j, k, m), views, misfit + GAP_WEIGHT * np.abs(q2 - q1))
                     n += 1
                     if n >= MAX_CANDIDATES:
                         return -1
@@ -179,11 +184,7 @@ def _trace(clusters: Any, chamber: int, x: float, y: float) -> bool:
     """Whether enough views of a chamber have a cluster near a point."""
     n = 0
     for view in range(VIEWS):
-        at = x if view == X else y
-        if view == V:
-            at = (x - y) / ROOT2
-        elif view == U:
-            at = (x + y) / ROOT2
+        at = coordinate(view, x, y)
         first = (chamber * VIEWS + view) * ROOM
         for i in range(first, first + clusters.n[chamber * VIEWS + view]):
             if np.abs(clusters.mm[i] - at) < TRACE_MM:
@@ -193,16 +194,46 @@ def _trace(clusters: Any, chamber: int, x: float, y: float) -> bool:
 
 
 @inline
+def _near(points: Any, a: int, b: int) -> bool:
+    """Whether two points of a chamber count as one."""
+    return np.abs(points.x[a] - points.x[b]) < CLONE_MM and np.abs(points.y[a] - points.y[b]) < CLONE_MM
+
+
+@inline
 def _used(c: Any, final: int, chamber: int, k: int) -> bool:
     """Whether a point is near that of a track that was accepted."""
-    p, t = c.points, c.final
     for f in range(final):
-        other = t.point[f, chamber]
-        if other < 0:
-            continue
-        if np.abs(p.x[other] - p.x[k]) < CLONE_MM and np.abs(p.y[other] - p.y[k]) < CLONE_MM:
+        other = c.final.point[f, chamber]
+        if other >= 0 and _near(c.points, other, k):
             return True
     return False
+
+
+@inline
+def _lines_in_x(p: Any, missing: int, i: int, j: int, k: int) -> tuple[float, float, float, float]:
+    """Return slope and position (m1, q1) in front of the magnet and (m2, q2) behind it, of a track without a point in
+    one chamber: where two points make a line, the third one's line meets it at the magnet."""
+    if missing <= 1:
+        m2 = (p.x[k] - p.x[j]) / (_Z3 - _Z2)
+        q2 = p.x[j] - m2 * _Z2
+        return (p.x[i] - q2) / _ZETA[0 if missing else 1], q2, m2, q2
+    m1 = (p.x[j] - p.x[i]) / (_Z1 - _Z0)
+    q1 = p.x[i] - m1 * _Z0
+    return m1, q1, (p.x[k] - q1) / _ZETA[2 if missing == 3 else 3], q1
+
+
+@inline
+def _note_three(c: Any, n: int, missing: int, i: int, j: int, k: int, views: int, misfit: float) -> None:
+    """Note a candidate that has no point in one chamber."""
+    c.candidates.n_points[n] = 3
+    if missing == 0:
+        _note(c, n, (-1, i, j, k), views, misfit)
+    elif missing == 1:
+        _note(c, n, (i, -1, j, k), views, misfit)
+    elif missing == 2:
+        _note(c, n, (i, j, -1, k), views, misfit)
+    else:
+        _note(c, n, (i, j, k, -1), views, misfit)
 
 
 @inline
@@ -227,14 +258,7 @@ def _through_three(c: Any, final: int) -> int:
                         p.y[i], _ZETA[a], p.y[j], _ZETA[b], p.y[k], _ZETA[d], 0.0, 0.0, 3
                     )
                     t.my[n], t.qy[n] = slope, q
-                    if missing <= 1:
-                        m2 = (p.x[k] - p.x[j]) / (_Z3 - _Z2)
-                        q2 = p.x[j] - m2 * _Z2
-                        q1, m1 = q2, (p.x[i] - q2) / _ZETA[a]
-                    else:
-                        m1 = (p.x[j] - p.x[i]) / (_Z1 - _Z0)
-                        q1 = p.x[i] - m1 * _Z0
-                        q2, m2 = q1, (p.x[k] - q1) / _ZETA[d]
+                    m1, q1, m2, q2 = _lines_in_x(p, missing, i, j, k)
                     t.m1[n], t.q1[n], t.m2[n], t.q2[n] = m1, q1, m2, q2
                     t.p[n] = bent(m1, m2)
                     misfit = np.sqrt(squares)
@@ -246,19 +270,7 @@ def _through_three(c: Any, final: int) -> int:
                     x = q1 + m1 * z if missing <= 1 else q2 + m2 * z
                     if not _trace(c.clusters, missing, x, q + slope * z):
                         continue
-                    t.n_points[n] = 3
-                    _note(
-                        c,
-                        n,
-                        (
-                            i if a == 0 else -1,
-                            i if a == 1 else (j if b == 1 else -1),
-                            k if d == 2 else (j if b == 2 else -1),
-                            k if d == 3 else -1,
-                        ),
-                        views,
-                        misfit,
-                    )
+                    _note_three(c, n, missing, i, j, k, views, misfit)
                     n += 1
                     if n >= MAX_CANDIDATES:
                         return -1
@@ -272,7 +284,7 @@ def _shared(c: Any, e: int, f: int) -> int:
     for chamber in range(CHAMBERS):
         a, b = c.candidates.point[e, chamber], c.final.point[f, chamber]
         if a >= 0 and b >= 0:
-            n += int(np.abs(p.x[a] - p.x[b]) < CLONE_MM and np.abs(p.y[a] - p.y[b]) < CLONE_MM)
+            n += int(_near(p, a, b))
     return n
 
 
@@ -297,7 +309,7 @@ def _accept(c: Any, n: int, final: int, most_shared: int) -> int:
             return -1
         for chamber in range(CHAMBERS):
             f.point[final, chamber] = t.point[best, chamber]
-        f.n_points[final] = f.central[final] = t.n_points[best]
+        f.n_points[final] = t.n_points[best]
         f.my[final], f.qy[final] = t.my[best], t.qy[best]
         f.m1[final], f.q1[final], f.m2[final], f.q2[final] = t.m1[best], t.q1[best], t.m2[best], t.q2[best]
         f.p[final] = t.p[best]
@@ -310,7 +322,7 @@ def find_refitted(c: Any) -> int:
     """Search the tracks of an event whose clusters are made; return their number, -1 if there is too much."""
     if not make_crossings(c.edges, c.clusters, c.points, c.excess):
         return -1
-    n = _through_all(c, 0)
+    n = _through_all(c)
     if n < 0:
         return -1
     final = _accept(c, n, 0, 1)
