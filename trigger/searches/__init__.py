@@ -1,0 +1,1 @@
+"""Searches for new particles in what the trigger accepts: one file each."""
