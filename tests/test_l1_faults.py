@@ -19,12 +19,13 @@ from test_replay_command import children
 
 from streams.report import Report
 from streams.stages.inline import replay_inline
+from streams.stages.l1 import worker_step
 from streams.stages.local import replay_processes
 from streams.stages.processes import Place, stages_of
 from streams.stages.request import Watcher
 from streams.stages.worker import L1Worker
 from streams.wire.message import Message
-from streams.wire.tasks import TaskTaker
+from streams.wire.tasks import TaskGiver, TaskTaker
 from streams.work import Task
 
 pytestmark = pytest.mark.needs_jit
@@ -156,8 +157,17 @@ def test_a_worker_that_misbehaves_changes_no_event(
 
 
 def test_garbage_of_a_stranger_is_counted_and_changes_no_event(
-    full_spill: Path, undisturbed: Undisturbed, tmp_path: Path
+    full_spill: Path, undisturbed: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    heard = threading.Event()
+    turn = TaskGiver.turn
+
+    def watched(giver: TaskGiver, timeout_ms: int) -> list[Message]:
+        answers = turn(giver, timeout_ms)
+        if giver.counts.malformed:
+            heard.set()
+        return answers
+
     def stranger(place: Place) -> None:
         endpoint = place.supervisor.wait_for("endpoint work")
         with closing(place.context.socket(zmq.DEALER)) as socket:
@@ -171,8 +181,14 @@ def test_garbage_of_a_stranger_is_counted_and_changes_no_event(
                 threading.Event().wait(0.01)
             place.supervisor.wait_for("stop")
 
+    def patient(place: Place) -> None:
+        """A worker without which nothing goes on: the spill is not over before the garbage has come."""
+        assert heard.wait(LIMIT_S)
+        worker_step(place)
+
+    monkeypatch.setattr(TaskGiver, "turn", watched)
     asked = request(full_spill, out=tmp_path / "events.h5", workers=2)
-    report = replay_threads(tmp_path, asked, stages_of(asked) | {"worker2": stranger})
+    report = replay_threads(tmp_path, asked, stages_of(asked) | {"worker1": patient, "worker2": stranger})
     assert (tmp_path / "events.h5").read_bytes() == undisturbed[1]
     assert report["links"]["work"]["malformed"] > 0
     assert report["malformed_messages"] > 0
