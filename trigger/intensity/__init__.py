@@ -1,0 +1,1 @@
+"""Beam intensity along a spill, and its quality, from counts in frames."""
