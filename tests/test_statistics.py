@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trigger.statistics import ONE_SIGMA, StatisticsError, clopper_pearson
+from trigger.statistics.binomial import ONE_SIGMA, clopper_pearson
+from trigger.statistics.error import StatisticsError
 
 
 def probability(k: int, n: int, p: float) -> float:

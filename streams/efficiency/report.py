@@ -12,7 +12,7 @@ from streams.efficiency.matching import WINDOW_NS
 from streams.efficiency.sample import Sampler
 from streams.spill.reader import SpillReader
 from trigger.frames import BLOCK_FRAMES
-from trigger.statistics import ONE_SIGMA, clopper_pearson
+from trigger.statistics.binomial import ONE_SIGMA, clopper_pearson
 
 Report = dict[str, Any]
 

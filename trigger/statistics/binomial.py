@@ -1,4 +1,4 @@
-"""Statistics of counts."""
+"""Intervals of a probability, from how often something happened."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from typing import Final
 
 from scipy.stats import beta
 
-from trigger.errors import KtrigError
+from trigger.statistics.error import StatisticsError
 
 ONE_SIGMA: Final = 0.6827
 """Probability of one standard deviation of a Gaussian to either side."""
-
-
-class StatisticsError(KtrigError):
-    """Counts that cannot be."""
 
 
 def clopper_pearson(passed: int, total: int, level: float = ONE_SIGMA) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""Statistics of counts: efficiencies, significances, limits, and the scan of a spectrum for peaks."""
