@@ -1,0 +1,92 @@
+"""Which masses a search tries, and the scan of its spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trigger.searches.search import Expected, Search
+from trigger.statistics.scan import Scan, scan, scan_known
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The hypotheses of a search, in the order of its regions: float64[k], order and region int64[k].
+
+    at, sigma: observable and its resolution. fit_low, fit_high: what may serve as sideband. low, high: what is
+    counted if the background is known. order: of the polynomial of the background.
+    """
+
+    mass_gev: Floats
+    at: Floats
+    sigma: Floats
+    fit_low: Floats
+    fit_high: Floats
+    low: Floats
+    high: Floats
+    order: NDArray[np.int64]
+    region: NDArray[np.int64]
+
+
+def make_plan(search: Search) -> Plan:
+    """Lay the hypotheses of a search."""
+    rows = [
+        (
+            mass,
+            search.observable_of(mass),
+            search.sigma(mass),
+            *region.fit,
+            *search.window(region, mass),
+            region.order,
+            number,
+        )
+        for number, region in enumerate(search.regions)
+        for mass in search.masses(region).tolist()
+    ]
+    columns = np.array(rows, np.float64).reshape(-1, 9).T
+    whole = np.ascontiguousarray(columns[7:].astype(np.int64))
+    return Plan(*np.ascontiguousarray(columns[:7]), *whole)
+
+
+def scan_spectrum(
+    search: Search,
+    plan: Plan,
+    counts: NDArray[np.int64],
+    expected: Expected | None,
+    normalisation_events: float | None,
+) -> Scan | None:
+    """Scan a spectrum (int64[bins] of the search's axis).
+
+    expected: its background, None if it is from sidebands. normalisation_events: events of the normalisation channel,
+    corrected for the downscaling of both lines, None if they are not known. Returns None if the background is
+    relative to them and they are not.
+    """
+    axis = search.axis
+    if expected is None:
+        return scan(
+            counts, axis.low, axis.width, plan.at, plan.sigma, plan.fit_low, plan.fit_high, plan.order
+        )
+    background = expected_background(search, expected, counts, normalisation_events)
+    if background is None:
+        return None
+    # The acceptance is that of the window.
+    return scan_known(counts, axis.low, axis.width, plan.low, plan.high, background, expected.error, 1.0)
+
+
+def expected_background(
+    search: Search, expected: Expected, counts: NDArray[np.int64], normalisation_events: float | None
+) -> Floats | None:
+    """Return the background expected in each bin: float64[bins]; None if what it is relative to is not known."""
+    axis = search.axis
+    edges = np.linspace(axis.low, axis.high, axis.bins + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    at, density = np.array(expected.density, np.float64).T
+    shape = np.interp(centres, at, density, left=0.0, right=0.0) * axis.width
+    if expected.per is None:
+        return None if normalisation_events is None else shape * normalisation_events
+    control = (centres > expected.per[0]) & (centres < expected.per[1])
+    return np.asarray(shape * float(counts[control].sum()))
