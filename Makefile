@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := demo
 
-.PHONY: demo test test-oldest lint clean
+.PHONY: demo test test-deps test-long test-oldest lint clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,6 +33,14 @@ lint: $(VENV)/ready
 test: lint
 	$(BIN)/python -m pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
+
+# Without Prometheus the tests of dashboards/ and deploy/ that need it are left out.
+test-deps:
+	@{ command -v prometheus && command -v promtool; } >/dev/null || deploy/prometheus/install
+
+# What takes minutes: statistics with thousands of toys.
+test-long: $(VENV)/ready
+	$(BIN)/python -m pytest -m long
 
 # The same tests with the oldest versions that pyproject.toml allows.
 test-oldest:

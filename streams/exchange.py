@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
+from streams.counts import L1_ARRAYS, L1_NUMBERS, ROWS, L0Counts, L1Counts, LineLosses
+from streams.findings import Findings
 from streams.timing import Lateness
 from streams.wire.message import MAX_INTEGER, MalformedMessage, Message
 from streams.wire.state import Count, LinkState
@@ -33,7 +35,7 @@ MAX_FRAMES: Final = (MAX_INTEGER + 1) >> FRAME_BITS
 """Times are int64 LSB, so there are no more frames than this."""
 
 Frames = Annotated[int, Field(strict=True, ge=0, le=MAX_FRAMES)]
-Rows = NDArray[np.int64]
+FrameCounts = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class SpillStart:
     """Which spill comes.
 
     primitives: how many it has of each detector, in the order of the file. index: its number in the replay. last:
-    whether the replay ends with it. counters: where the downscaling of each line begins, once L0 knows.
+    whether the replay ends with it. counters: where the downscaling of each line begins, once L0 knows. parts: the
+    optional parts of the file, as "beam" or "hits/STRAW". simulated: whether it was.
     """
 
     experiment: str
@@ -54,6 +57,8 @@ class SpillStart:
     index: Count = 0
     last: bool = True
     counters: dict[str, Count] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    simulated: bool = False
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -111,72 +116,13 @@ Stages = dict[str, StageTotals]
 
 
 @dataclass(frozen=True)
-class LineLosses:
-    """What the lines lose and gain against an ideal processor, see `trigger.l0.losses`.
-
-    ideal: firings of the ideal processor; same_slot: those that are no entry of their own, int64[17]. lost, gained:
-    int64[17, 5] by `CAUSES`.
-    """
-
-    ideal: Rows
-    same_slot: Rows
-    lost: Rows
-    gained: Rows
-
-
-@dataclass(frozen=True)
-class L0Counts:
-    """Running sums of the L0 stage since SOB; per row of the menu (16 masks, then control): int64[17].
-
-    before, after: firings that downscaling saw and kept. same_tick, choke, dead_time: lost before it and behind it.
-    account: what became of the reference and control words, by `ACCOUNTS`, of which the last are triggers.
-    dispatch: what became of the triggers, by `FATES`. pending: words of the last frame, not settled yet. losses: None
-    unless they were asked for.
-    """
-
-    before: Rows
-    after: Rows
-    same_tick: Rows
-    choke: Rows
-    dead_time: Rows
-    account: dict[str, int]
-    dispatch: dict[str, int]
-    pending: int = 0
-    losses: LineLosses | None = None
-
-
-@dataclass(frozen=True)
-class L1Counts:
-    """Running sums of L1 since SOB.
-
-    events: triggers that came. fates: int64[5]; lines: int64[16, 9]; failed: int64[n steps of the menu]; notes:
-    int64[4]; see `l1.fates` and `l1.conclusion.Tally`. missing: events whose window the hits of each detector do not
-    cover.
-    """
-
-    events: int
-    fates: Rows
-    lines: NDArray[np.int64]
-    failed: Rows
-    notes: Rows
-    missing: dict[str, int] = field(default_factory=dict)
-
-
-ROWS: Final = ("before", "after", "same_tick", "choke", "dead_time")
-"""The arrays of L0Counts."""
-
-L1_ARRAYS: Final = ("fates", "lines", "failed", "notes")
-L1_NUMBERS: Final = ("events", "missing")
-"""The fields of L1Counts."""
-
-
-@dataclass(frozen=True)
 class L0Output:
     """What L0 makes of one block: the triggers that it dispatches, and where its counts stand.
 
     first_frame, n_frames: the block. span: first and last frame of it that have primitives, or None. late: of the
-    blocks that the sender took before this one. l1: where L1 stands, if it runs; events of this block may not be in
-    it yet.
+    blocks that the sender took before this one. frame_counts: primitives of each detector in each frame,
+    uint16[n detectors, n_frames]. l1: where L1 stands, if it runs; events of this block may not be in it yet.
+    findings: what it found for the monitors since the answer before.
     """
 
     first_frame: int
@@ -186,7 +132,9 @@ class L0Output:
     stages: Stages
     span: tuple[int, int] | None
     late: Lateness = field(default_factory=Lateness)
+    frame_counts: FrameCounts = field(default_factory=lambda: np.zeros((0, 0), np.uint16))
     l1: L1Counts | None = None
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True)
@@ -311,6 +259,8 @@ def output_message(output: L0Output, start: SpillStart, menu: str) -> Message:
         "time": triggers.time_lsb,
         "flags": triggers.flags,
         "word": triggers.word,
+        "frame_counts": output.frame_counts.ravel(),
+        **({} if output.findings is None else output.findings.arrays()),
         **{name: getattr(counts, name) for name in ROWS},
         **({} if counts.losses is None else {k: v.ravel() for k, v in vars(counts.losses).items()}),
         **(
@@ -355,8 +305,16 @@ def read_output(message: Message) -> L0Output:
     )
     return L0Output(
         message.first_frame, message.n_frames, triggers, counts, body.stages, body.span, body.late,
-        None if body.l1 is None else _read_l1(message, body.l1),
+        _read_frame_counts(message), None if body.l1 is None else _read_l1(message, body.l1), Findings.of(message),
     )  # fmt: skip
+
+
+def _read_frame_counts(message: Message) -> FrameCounts:
+    flat = read_array(message, "frame_counts", np.uint16)
+    n_frames = message.n_frames
+    if len(flat) % n_frames if n_frames else len(flat):
+        raise MalformedMessage(f"triggers: {len(flat)} frame_counts are not those of {n_frames} frames")
+    return flat.reshape(-1, n_frames) if n_frames else np.zeros((0, 0), np.uint16)
 
 
 def _read_l1(message: Message, body: _L1Body) -> L1Counts:

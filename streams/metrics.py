@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streams.metrics_table import TABLE, MetricRow, Values, View
+from streams.metrics_row import MetricRow, Values, View
+from streams.metrics_table import TABLE
 from streams.monitors.rates import Snapshot
-from streams.timing import BINS_PER_DECADE, LABELS, Lateness
+from streams.timing import Lateness
 from trigger.activity import LineActivity
 from trigger.errors import KtrigError
 from trigger.menu import Menu
+
+if TYPE_CHECKING:
+    from streams.monitors.watch import Watch
 
 MAX_PORT: Final = 65535
 
@@ -25,9 +29,10 @@ class MetricsError(KtrigError):
 
 
 class MonitorCollector(Collector):
-    """Turns the monitor's snapshot into metric families; `snapshot` is replaced as a whole, so no lock is needed.
+    """Turns the monitor's state into metric families; `snapshot` is replaced as a whole, so no lock is needed.
 
-    Counters go on over the spills of a replay; one that is begun again starts where it did.
+    Counters go on over the spills of a replay; one that is begun again starts where it did. watch: the monitors of
+    beam and peaks, whose arrays only grow while they are read.
     """
 
     def __init__(self, menu: Menu) -> None:
@@ -37,13 +42,14 @@ class MonitorCollector(Collector):
         self._before: dict[str, Values] = {}
         self._late = Lateness()
         self._finished: View | None = None
+        self.watch: Watch | None = None
 
     def begin(self, first: Snapshot, verdicts: list[LineActivity]) -> None:
         """Begin a spill."""
         if self._finished is not None:
             counters = [row for row in TABLE if row.kind is CounterMetricFamily]
             self._before = {row.name: self._counts(row, self._finished) for row in counters}
-            self._late += self._finished.now.late
+            self._late = self._finished.late
             self._finished = None
         self._verdicts = tuple(verdicts)
         self.snapshot = first
@@ -51,39 +57,43 @@ class MonitorCollector(Collector):
     def finish(self) -> None:
         """Keep the counts of the spill for those of the next to be added to; a scrape sees it until that begins."""
         assert self.snapshot is not None
-        self._finished = View(self.snapshot, self._menu, self._verdicts)
+        self._finished = self._view(self.snapshot, finished=True)
+
+    def _view(self, now: Snapshot, finished: bool) -> View:
+        selected = self.watch.selected() if self.watch else {}
+        late = self._late + now.late
+        return View(now, self._menu, self._verdicts, late, finished, selected, self.watch)
 
     def _counts(self, row: MetricRow, view: View) -> Values:
         before = self._before.get(row.name, {})
         return {labels: value + before.get(labels, 0.0) for labels, value in row.values(view).items()}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric of `TABLE`; nothing before the first spill has begun."""
+        """Yield every metric of `TABLE`, all of one state; nothing before the first spill has begun."""
         now = self.snapshot
         if now is None:
             return
-        view = View(now, self._menu, self._verdicts)
-        for row in TABLE:
-            if row.kind is HistogramMetricFamily:
-                yield _histogram(row, self._late + now.late)
-                continue
-            values = self._counts(row, view) if row.kind is CounterMetricFamily else row.values(view)
-            family = row.kind(row.name, row.help, labels=row.labels)  # type: ignore[call-arg]
-            for labels, value in values.items():
-                if row.kind is InfoMetricFamily:
-                    family.add_metric((), dict(zip(row.labels, labels, strict=True)))  # type: ignore[attr-defined]
-                else:
-                    family.add_metric(labels, value)  # type: ignore[attr-defined]
-            yield family
+        view = self._finished or self._view(now, finished=False)
+        yield from [self._family(row, view) for row in TABLE]
+
+    def _family(self, row: MetricRow, view: View) -> Metric:
+        if row.kind is HistogramMetricFamily:
+            return _histogram(row, view)
+        values = self._counts(row, view) if row.kind is CounterMetricFamily else row.values(view)
+        family = row.kind(row.name, row.help, labels=row.labels)  # type: ignore[call-arg]
+        for labels, value in values.items():
+            if row.kind is InfoMetricFamily:
+                family.add_metric((), dict(zip(row.labels, labels, strict=True)))  # type: ignore[attr-defined]
+            else:
+                family.add_metric(labels, value)  # type: ignore[attr-defined]
+        return family
 
 
-def _histogram(row: MetricRow, late: Lateness) -> Metric:
-    """Cumulative, two buckets a decade."""
-    edges = LABELS[: -1 : BINS_PER_DECADE // 2]
-    buckets = [(edge, float(late.up_to(float(edge)))) for edge in edges]
-    return HistogramMetricFamily(
-        row.name, row.help, buckets=[*buckets, ("+Inf", float(late.n))], sum_value=late.sum_s
-    )
+def _histogram(row: MetricRow, view: View) -> Metric:
+    family = HistogramMetricFamily(row.name, row.help, labels=row.labels)
+    for labels, (buckets, total) in row.buckets(view).items():
+        family.add_metric(labels, buckets, total)
+    return family
 
 
 def parse_address(address: str) -> tuple[str, int]:

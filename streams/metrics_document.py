@@ -6,7 +6,8 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
 
-from streams.metrics_table import TABLE, MetricRow
+from streams.metrics_row import MetricRow
+from streams.metrics_table import TABLE
 
 HEAD: Final = """# Metrics
 
@@ -14,7 +15,7 @@ HEAD: Final = """# Metrics
 are scraped. A spill of 4.8 s wants a scrape interval of a second or less. Counters go on over the spills of one
 replay; a spill that is begun again, because a stage was started anew, counts once.
 
-This page is made from the table in `streams/metrics_table.py`:
+This page is made from the tables in `streams/metrics_trigger.py` and `streams/metrics_monitors.py`:
 `python -m streams.metrics_document > docs/metrics.md`.
 
 | metric | type | labels | meaning |

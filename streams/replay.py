@@ -11,10 +11,12 @@ from typing import Any
 from streams.accepted_form import is_accepted_file
 from streams.catalogue import load_menu, names
 from streams.metrics import parse_address
+from streams.monitors.snapshot_file import read_snapshot
 from streams.saved_counters import read_counters
 from streams.spill.layout import SpillHeader
 from streams.spill.reader import SpillReader
 from streams.stages.request import Request
+from streams.wire.endpoint import check_endpoint
 from trigger.activity import activity
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment, ExperimentError
@@ -35,6 +37,7 @@ def make_request(
     counters: Path | None = None,
     workers: int | None = None,
     no_l1: bool = False,
+    no_searches: bool = False,
     block_frames: int | None = None,
     **options: Any,
 ) -> Request:
@@ -42,6 +45,7 @@ def make_request(
 
     require_all: every line must be able to fire. counters: a report whose final counters are the first ones here.
     workers: for L1, None for one a core. no_l1: leave L1 out; else it runs if the menu has it and a spill has hits.
+    no_searches: leave out what the searches make of its events.
     block_frames: None for blocks that come as often at a higher speed as at that of the beam.
     options: the other fields of Request. Raises KtrigError that names what does not fit.
     """
@@ -56,6 +60,11 @@ def make_request(
     l1 = not no_l1 and loaded.l1 is not None and any(_has_hits(spill) for spill in dict.fromkeys(spills))
     if l1:
         _check_windows(spills, loaded)
+    if options.get("publish") is not None:
+        check_endpoint(options["publish"])
+    snapshot_spills = 0
+    if options.get("snapshot") is not None:
+        snapshot_spills = _check_snapshot(options["snapshot"], loaded, known)
     if options.get("out") is not None:
         _check_out(options["out"], spills, loaded, l1)
     return Request(
@@ -64,6 +73,8 @@ def make_request(
         known,
         counters=read_counters(counters, loaded) if counters else {},
         l1=l1,
+        searches=l1 and not no_searches,
+        snapshot_spills=snapshot_spills,
         workers=workers or len(os.sched_getaffinity(0)),
         block_frames=block_frames or BLOCK_FRAMES * max(math.ceil(options.get("speed") or 1), 1),
         **options,
@@ -145,6 +156,28 @@ def _check_windows(spills: Sequence[Path], menu: Menu) -> None:
                     f"{menu.name} looks at {half:g} ns on either side (windows_ns); make it narrower, or simulate "
                     f"with --window {name}={-half:g}:{half:g}"
                 )
+
+
+def _check_snapshot(path: Path, menu: Menu, known: Experiment) -> int:
+    """A snapshot to go on from must be of the menu and experiment; one to write needs a place. Return its spills."""
+    if not path.parent.is_dir():
+        raise ReplayError(f"--snapshot {path}: there is no folder {path.parent}; make it, or name another")
+    if path.is_dir():
+        raise ReplayError(f"--snapshot {path}: is a folder; name a file in it")
+    if not path.exists():
+        return 0
+    there = read_snapshot(path)
+    for what, mine, its in (
+        ("experiment", known.name, there.experiment),
+        ("menu", menu.name, there.menu),
+        ("menu", f"{menu.name} of hash {menu.hash[:12]}", f"{there.menu} of hash {there.menu_hash[:12]}"),
+    ):
+        if mine != its:
+            raise ReplayError(
+                f"--snapshot {path}: is of the {what} {its}, the replay of {mine}; their spectra do not add up, name "
+                "another file"
+            )
+    return there.spills
 
 
 def _check_out(out: Path, spills: Sequence[Path], menu: Menu, l1: bool) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from streams.exchange import LineLosses, SpillEnd, SpillStart, Stages
+from streams.counts import LineLosses
+from streams.exchange import SpillEnd, SpillStart, Stages
 from streams.ledger import Account
 from streams.monitors import rates
 from streams.monitors.accounts import spill_accounts, transport_loss
@@ -20,6 +21,7 @@ from streams.report_l1 import (
     total_l1,
     with_l1_rates,
 )
+from streams.report_monitors import total_monitors
 from streams.timing import Lateness
 from streams.wire.state import LinkState
 from trigger.activity import LineActivity
@@ -158,6 +160,7 @@ def total_report(reports: Sequence[Report]) -> Report:
     if "lines" in first:
         summed |= _total_lines(reports)
         summed["l1"] = total_l1([report["l1"] for report in reports])
+        summed["monitors"] = total_monitors([report.get("monitors") for report in reports])
         summed = _rated(summed)
     return _timed(summed) | {"spills": [*reports]}
 

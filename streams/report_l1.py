@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams.exchange import L1Counts
+from streams.counts import L1Counts
 from streams.monitors import rates
 from trigger.l1.fates import FATES, LINE_FATES, NOTES
 from trigger.menu import Menu

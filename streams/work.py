@@ -66,11 +66,26 @@ class HitLists:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What the events of a task are to the monitors.
+
+    event, search, value: entries of the spectra, int32[m], uint8[m] (place in `searches.catalogue`), float32[m], in
+    the order of events; those of events that are not accepted are to be dropped. gtk_hits: uint16[n], of each event.
+    """
+
+    event: NDArray[np.int32]
+    search: NDArray[np.uint8]
+    value: NDArray[np.float32]
+    gtk_hits: NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a worker makes of a task.
 
     status: uint8[n], see `l1.events`. missing: events whose window each detector does not cover. hits: by detector,
-    None unless asked for. reading_s, busy_s: CPU time of reading hits, and of building and judging events.
+    None unless asked for. found: for the monitors, None unless asked for. reading_s, busy_s, monitors_s: CPU time of
+    reading hits, of building and judging events, of finding what the monitors look at.
     """
 
     number: int
@@ -80,6 +95,8 @@ class Answer:
     busy_s: float
     reading_s: float
     hits: Mapping[str, HitLists] | None = None
+    found: Found | None = None
+    monitors_s: float = 0.0
 
     def message(self) -> Message:
         """Return this as a message."""
@@ -92,11 +109,14 @@ class Answer:
         }
         for name, lists in (self.hits or {}).items():
             arrays |= {f"{name}.{field}": getattr(lists, field) for field in _HIT_ARRAYS}
+        if self.found is not None:
+            arrays |= {f"found.{name}": array for name, array in vars(self.found).items()}
         body = {
             "number": self.number,
             "missing": dict(self.missing),
             "busy_s": self.busy_s,
             "reading_s": self.reading_s,
+            "monitors_s": self.monitors_s,
             "hits": list(self.hits or ()),
         }
         return Message(ANSWER, body=body, arrays=arrays)
@@ -120,7 +140,10 @@ class Answer:
         answers = Answers(**found, tracks=flat.reshape(-1, len(TRACK_FIELDS)))
         status = read_array(message, "status", np.uint8, n)
         hits = {name: _read_lists(message, name, n) for name in body.hits} or None
-        return cls(task.number, status, answers, body.missing, body.busy_s, body.reading_s, hits)
+        return cls(
+            task.number, status, answers, body.missing, body.busy_s, body.reading_s, hits, _read_found(message, n),
+            body.monitors_s,
+        )  # fmt: skip
 
 
 _ARRAYS: Final[dict[str, tuple[Any, int]]] = {
@@ -148,6 +171,7 @@ class _AnswerBody:
     missing: dict[str, Count]
     busy_s: FiniteFloat
     reading_s: FiniteFloat
+    monitors_s: FiniteFloat
     hits: tuple[str, ...]
 
 
@@ -183,3 +207,17 @@ def _read_lists(message: Message, name: str, n: int) -> HitLists:
     if first[0] != 0 or first[-1] != len(since) or (np.diff(first) < 0).any():
         raise MalformedMessage(f"answer: {name}.first does not rise from 0 to the {len(since)} hits")
     return HitLists(first, since, read_array(message, f"{name}.identity", np.uint16, len(since)))
+
+
+def _read_found(message: Message, n: int) -> Found | None:
+    if "found.event" not in message.arrays:
+        return None
+    event = read_array(message, "found.event", np.int32)
+    if (np.diff(event) < 0).any() or (event < 0).any() or (event >= n).any():
+        raise MalformedMessage(f"answer: found.event does not rise from 0 to below the {n} events")
+    return Found(
+        event,
+        read_array(message, "found.search", np.uint8, len(event)),
+        read_array(message, "found.value", np.float32, len(event)),
+        read_array(message, "found.gtk_hits", np.uint16, n),
+    )

@@ -24,6 +24,7 @@ from streams.replay import make_request
 from streams.report import Report
 from streams.spill.writer import SpillWriter
 from streams.stages.l0 import L0Stage
+from streams.stages.l1_inline import InlineL1
 from streams.stages.monitor import MonitorStage
 from streams.stages.processes import STAGES, Step, readers_of, run_stage
 from streams.stages.request import Request
@@ -54,6 +55,10 @@ OF_THE_CLOCK = (
 """What of a report depends on the clock, the machine, mishaps on the way and the size of blocks."""
 
 
+CUMULATED = ("selected_all", "excess_all", "kaon_decays", "alarm")
+"""What a search has of all spills."""
+
+
 def wait_until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """Return what the condition gives, once that is true."""
     deadline = time.monotonic() + limit_s
@@ -78,8 +83,13 @@ def physics(report: Report) -> Report:
 
 
 def spill_of(report: Report, index: int = 0) -> Report:
-    """Return the same of one spill of the replay."""
-    return physics(report["spills"][index])
+    """Return the same of one spill of the replay, without what the monitors had from spills before it."""
+    spill = physics(report["spills"][index])
+    searches = [
+        {name: value for name, value in search.items() if name not in CUMULATED}
+        for search in spill["monitors"]["searches"]
+    ]
+    return spill | {"monitors": spill["monitors"] | {"spills": None, "searches": searches}}
 
 
 def write(path: Path, streams: Mapping[str, FrameStream], n_frames: int, experiment: str = "na62") -> Path:
@@ -211,6 +221,24 @@ def replay_threads(folder: Path, request: Request, stages: Mapping[str, Step] = 
         threads.order("source", go=True)
         report: Report = threads.listen("report", "monitor")
         return report
+
+
+@contextmanager
+def watched(request: Request) -> Iterator[tuple[MonitorStage, Report]]:
+    """Play a spill in this process; the monitor as it is behind it, and the report."""
+    with (
+        closing(FileSource(request)) as source,
+        closing(MonitorStage(request)) as monitor,
+        closing(InlineL1(request)) as l1,
+    ):
+        l0 = L0Stage(source.start, request, {})
+        l1.begin(l0.start)
+        monitor.begin(l0.start)
+        for block in source.blocks():
+            monitor.update(l1.process(l0.process(block, source.totals, source.late)))
+        end = source.end()
+        monitor.update(l1.process(l0.finish(end)))
+        yield monitor, monitor.finish(l1.end(l0.end(end)))
 
 
 def record(folder: Path, request: Request) -> tuple[list[L0Output], SpillEnd]:

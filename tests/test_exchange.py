@@ -14,12 +14,10 @@ from replay_cases import random_streams
 from test_messages import JUNK
 
 from streams import exchange
+from streams.counts import ROWS, L0Counts, LineLosses
 from streams.exchange import (
     MAX_FRAMES,
-    ROWS,
-    L0Counts,
     L0Output,
-    LineLosses,
     SpillEnd,
     SpillStart,
     StageTotals,

@@ -6,6 +6,7 @@ import math
 import re
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from copy import deepcopy
@@ -27,12 +28,25 @@ from prometheus_client.core import (
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
-from replay_cases import LIMIT_S, Played, play, random_streams, request, scrape, wait_until, write
+from replay_cases import (
+    LIMIT_S,
+    Played,
+    play,
+    random_streams,
+    request,
+    scrape,
+    wait_until,
+    watched,
+    write,
+)
 
-from streams.exchange import L1Counts, SpillStart
+from streams.counts import L1Counts
+from streams.exchange import SpillStart
 from streams.metrics import MetricsError, MetricsServer, parse_address
 from streams.metrics_document import metrics_document
-from streams.metrics_table import TABLE, MetricRow
+from streams.metrics_monitors import MONITOR_TABLE
+from streams.metrics_row import MetricRow
+from streams.metrics_table import TABLE
 from streams.monitors.rates import advance, fresh
 from streams.stages.inline import replay_inline
 from streams.stages.monitor import MonitorStage
@@ -100,7 +114,10 @@ def test_a_slow_replay_shows_every_metric_over_http(spill: Path) -> None:
         assert seen[name].documentation == row.help
         of_links = row.name.startswith("ktrig_link")
         of_l1 = row.name.startswith("ktrig_l1")
-        assert seen[name].samples or of_links or of_l1 or row.name == "ktrig_l0_gained", row.name
+        of_monitors = row in MONITOR_TABLE
+        assert seen[name].samples or of_links or of_l1 or of_monitors or row.name == "ktrig_l0_gained", (
+            row.name
+        )
     assert 0 < samples(text)["ktrig_spill_position_seconds"][""] <= 0.02
     with pytest.raises(URLError):
         scrape(url)
@@ -296,6 +313,47 @@ def test_a_host_and_its_port_are_told_apart() -> None:
 def test_the_document_of_the_metrics_is_the_one_that_the_table_makes() -> None:
     document = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert document == metrics_document(), "run: python -m streams.metrics_document > docs/metrics.md"
+
+
+OF_A_LONG_SPILL = ("ktrig_harmonic_amplitude", "ktrig_harmonic_noise", "ktrig_spill_spike")
+"""What 20 ms do not show."""
+
+SERIES = 3000
+"""Budget of one replay: lines in a scrape, buckets of histograms included."""
+
+
+@pytest.mark.needs_jit
+def test_behind_a_spill_there_is_every_metric_of_the_monitors_within_the_budget(full_spill: Path) -> None:
+    with watched(request(full_spill)) as (monitor, report):
+        text = page(collector_of(monitor))
+    seen = families(text)
+    for row in MONITOR_TABLE:
+        if row.name not in (*OF_A_LONG_SPILL, "ktrig_search_inactive"):
+            assert seen[row.name].samples, row.name
+    values = samples(text)
+    assert values["ktrig_spills_total"][""] == 1
+    for search in report["monitors"]["searches"]:
+        assert values["ktrig_search_selected_total"][search["name"]] == search["selected"]
+        assert values["ktrig_search_active"][search["name"]] == 1
+    assert max(map(len, values.values())) < SERIES / 2
+    assert sum(map(len, values.values())) < SERIES
+
+
+@pytest.mark.needs_jit
+def test_no_spectrum_has_more_than_40_buckets_and_no_curve_more_than_100_points(full_spill: Path) -> None:
+    with watched(request(full_spill)) as (monitor, _report):
+        seen = families(page(collector_of(monitor)))
+    buckets = Counter(
+        sample.labels["search"]
+        for sample in seen["ktrig_search_spectrum"].samples
+        if sample.name.endswith("_bucket")
+    )
+    assert max(buckets.values()) <= 40
+    masses = Counter(sample.labels["search"] for sample in seen["ktrig_search_limit_by_mass"].samples)
+    assert max(masses.values()) <= 40
+    points = Counter(s.labels["estimator"] for s in seen["ktrig_intensity_in_spill_hertz"].samples)
+    assert max(points.values()) <= 100
+    assert set(points) == {"CHOD", "GTK"}
 
 
 def test_the_metrics_of_l1_are_its_counts(full_spill: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.catalogue import load_experiment
-from streams.exchange import L0Counts, L0Output, SpillStart, StageTotals
+from streams.counts import L0Counts
+from streams.exchange import L0Output, SpillStart, StageTotals
 from streams.monitors.rates import advance, count_rows, downscaled_rate, fresh, rate
 from trigger.clock import FRAME_S
 from trigger.l0.fates import FATES

@@ -114,16 +114,22 @@ def straw(files: tuple[str, ...], repetitions: int, as_json: bool) -> None:
     _show(bench_straw(files, repetitions), _straw_lines, as_json)
 
 
-@command.command()
-@click.argument("spill", required=False)
-@click.option("--menu", default=MENU, show_default=True, help="Menu of L0 and L1, a name or a file.")
-@click.option(
+menu_option = click.option(
+    "--menu", default=MENU, show_default=True, help="Menu of L0 and L1, a name or a file."
+)
+blocks_option = click.option(
     "--blocks",
     type=click.IntRange(1, MOST_BLOCKS),
     default=BLOCKS,
     show_default=True,
     help="Blocks of 6.5 ms to use, from the middle of the spill; they are held in memory.",
 )
+
+
+@command.command()
+@click.argument("spill", required=False)
+@menu_option
+@blocks_option
 @_repetitions_option("--repetitions", REPETITIONS, "Times of which the median is taken.")
 @json_option
 def l1(spill: str | None, menu: str, blocks: int, repetitions: int, as_json: bool) -> None:
@@ -135,6 +141,24 @@ def l1(spill: str | None, menu: str, blocks: int, repetitions: int, as_json: boo
     from streams.bench.l1 import bench_l1
 
     _show(bench_l1(spill, menu, blocks, repetitions), _l1_lines, as_json)
+
+
+@command.command()
+@click.argument("spill", required=False)
+@menu_option
+@blocks_option
+@_repetitions_option("--repetitions", REPETITIONS, "Times of which the median is taken.")
+@json_option
+def monitors(spill: str | None, menu: str, blocks: int, repetitions: int, as_json: bool) -> None:
+    """Time the monitors on one core.
+
+    SPILL is a spill file with hits and records; without one, 20 ms at the nominal intensity are simulated.
+    Candidates, searches and spectra are timed on what L1 accepts of it, the scans on spectra of 20,000 entries each.
+    boost-histogram fills the same spectra, and pyBumpHunter scans one of them, if they are installed.
+    """
+    from streams.bench.monitors import bench_monitors
+
+    _show(bench_monitors(spill, menu, blocks, repetitions), _monitors_lines, as_json)
 
 
 def _show(figures: dict[str, Any], lines: Callable[[dict[str, Any]], Iterator[str]], as_json: bool) -> None:
@@ -210,6 +234,33 @@ def _l1_lines(f: dict[str, Any]) -> Iterator[str]:
     yield from textwrap.wrap(f"ran     {ran or 'nothing'}", WIDTH, subsequent_indent=" " * 8)
     fates = ", ".join(f"{name} {part:.3f}" for name, part in f["fates"].items() if part)
     yield from textwrap.wrap(f"fates   {fates}", WIDTH, subsequent_indent=" " * 8)
+
+
+def _monitors_lines(f: dict[str, Any]) -> Iterator[str]:
+    yield f"sample  {f['accepted']:,} accepted events, {f['entries']:,} entries; medians of {f['repetitions']}"
+    yield (
+        f"events  {f['us_per_event']:.2f} us for candidates, searches and spectra; "
+        f"{f['core_fraction_at_100khz']:.3f} cores at 100 kHz"
+    )
+    if f["us_per_bypassed_event"] is not None:
+        yield (
+            f"tracks  {f['us_per_bypassed_event']:.2f} us in each of {f['bypassed']:,} events that L1 let pass "
+            "without a search"
+        )
+    yield f"fill    {f['fill_ns_per_entry']:.1f} ns per entry{_ratio(f['boost_histogram_ratio'], 'boost-histogram')}"
+    yield (
+        f"scan    {f['scan_s']:.3f} s ({f['scan_s_min']:.3f} to {f['scan_s_max']:.3f}) at the end of a spill, "
+        f"{f['hypotheses']:,} masses"
+    )
+    yield (
+        f"boxes   {f['scan_one_s'] * MS:.2f} ms for {f['scan_one']}, background known"
+        f"{_ratio(f['bump_hunter_ratio'], 'pyBumpHunter')}"
+    )
+
+
+def _ratio(ratio: float | None, of: str) -> str:
+    """Say how the same with another program compares."""
+    return f"; {of} is not installed" if ratio is None else f"; {of} takes {ratio:.1f} times as long"
 
 
 def _lines(f: dict[str, Any]) -> Iterator[str]:

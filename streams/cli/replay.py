@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from streams.stages.request import Request, Watcher
 
     Engine = Callable[[Request, Watcher], Report]
+
+
+FOR_THE_TRIGGER: Final = (
+    "explain",
+    "require_all",
+    "metrics",
+    "counters",
+    "workers",
+    "out",
+    "no_l1",
+    "no_searches",
+    "snapshot",
+    "publish",
+)
+"""Options that have no meaning with --to."""
 
 
 def _factor(_context: click.Context, _parameter: click.Parameter, value: str) -> float | None:
@@ -91,6 +106,18 @@ def _catch_up(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that run L1.  [default: one a core]")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the events that L1 accepts (HDF5)."
+)
+@click.option("--no-searches", is_flag=True, help="Leave out the searches in what L1 accepts.")
+@click.option(
+    "--snapshot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what the monitors have at the end of each spill (JSON), and go on from it if it is there.",
+)
+@click.option(
+    "--publish",
+    metavar="ENDPOINT",
+    help="Send snapshots of the monitors to whoever listens: tcp://127.0.0.1:PORT.",
 )
 @click.option("--inline", is_flag=True, help="All stages in one process.")
 @click.option(
@@ -211,11 +238,7 @@ def _check_together(inline: bool, to: str | None, wait_readers: int | None, opti
         if wait_readers is not None:
             raise click.UsageError("--wait-readers is for readers outside; give --to as well")
         return
-    given = [
-        name
-        for name in ("explain", "require_all", "metrics", "counters", "workers", "out", "no_l1")
-        if options[name]
-    ] + ["inline"] * inline
+    given = [name for name in FOR_THE_TRIGGER if options[name]] + ["inline"] * inline
     if given:
         raise click.UsageError(
             f"--{given[0].replace('_', '-')} is for the trigger, and with --to none runs here; leave one of them out"

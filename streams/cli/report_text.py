@@ -11,6 +11,7 @@ from rich.table import Table
 
 from streams.cli.l1_text import render_l1, stage_times
 from streams.cli.losses_text import render_losses
+from streams.cli.monitors_text import beam_lines, render_searches
 from streams.cli.rate_text import rate_text
 from streams.report import Report
 
@@ -36,11 +37,15 @@ def render(report: Report, console: Console) -> None:
         _say(console, f"L0 total  {rate}{dispatched} ({report['l0_triggers']:,} triggers)")
     if report["l1"] is not None:
         render_l1(report, console)
+    if report["monitors"] is not None and report["l1"] is not None:
+        render_searches(report["monitors"], console)
     if report["intensity_mhz"] is not None:
         _say(
             console,
             f"beam      about {report['intensity_mhz']:.0f} MHz, from the primitives of {report['intensity_from']}",
         )
+    if report["monitors"] is not None:
+        _say(console, *beam_lines(report["monitors"]))
     _say(console, *textwrap.wrap(_account(report), COLUMNS, subsequent_indent=INDENT))
     _say(console, *_delivery(report))
     if report["l1"] is not None:
@@ -143,9 +148,10 @@ def _spills(report: Report) -> Iterator[str]:
         if len(spills) <= MOST_SPILLS or not good:
             count = f", {spill['l0_triggers']:,} triggers" if "l0_triggers" in spill else ""
             state = "closed" if spill["ledger_closed"] else "NOT CLOSED"
+            quality = f"{spill['monitors']['spill']['quality']}, " if "monitors" in spill else ""
             yield (
                 f"spill     {spill['index'] + 1}: run {spill['run']} burst {spill['burst']}{count}, speed "
-                f"{spill['achieved_speed']:.4g}, {state}"
+                f"{spill['achieved_speed']:.4g}, {quality}{state}"
             )
 
 

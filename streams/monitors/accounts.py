@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streams.exchange import L1Counts
+from streams.counts import L1Counts
 from streams.ledger import Account, entry_detectors
 from streams.monitors.rates import Snapshot
 from trigger.l0.fates import CAUSES

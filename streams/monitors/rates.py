@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.exchange import L0Counts, L0Output, L1Counts, SpillStart, Stages, StageTotals
+from streams.counts import L0Counts, L1Counts
+from streams.exchange import L0Output, SpillStart, Stages, StageTotals
 from streams.timing import Lateness
 from trigger.clock import FRAME_S
 from trigger.experiment import Experiment

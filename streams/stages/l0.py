@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
-from streams.exchange import L0Counts, L0Output, LineLosses, SpillEnd, SpillStart, StageTotals
+import numpy as np
+
+from streams.counts import L0Counts, LineLosses
+from streams.exchange import FrameCounts, L0Output, SpillEnd, SpillStart, StageTotals
 from streams.ledger import Account, LedgerError, assert_closed, entry_detectors
 from streams.stages.counters import by_line, start_counters
 from streams.stages.request import Request
@@ -18,6 +22,9 @@ from trigger.l0.processor import L0Processor
 from trigger.l0.registers import compile_registers
 from trigger.l0.triggers import Triggers
 from trigger.menu import DispatchSettings
+
+MOST_COUNTED: Final = 0xFFFF
+"""Primitives of a detector in a frame that are counted: ten thousand MHz."""
 
 
 class L0Stage:
@@ -57,8 +64,18 @@ class L0Stage:
         self.totals.add(block)
         span = block.span()
         self._stop_frame = block.stop_frame
+        output = self._output(block.first_frame, block.n_frames, triggers, source, span, late)
+        output = replace(output, frame_counts=self._frame_counts(block))
         self.totals.busy_s += time.thread_time() - began
-        return self._output(block.first_frame, block.n_frames, triggers, source, span, late)
+        return output
+
+    def _frame_counts(self, block: Block) -> FrameCounts:
+        """Count the primitives of each frame, of the detectors in their order."""
+        counts = np.zeros((len(self.start.detectors), block.n_frames), np.uint16)
+        for row, name in zip(counts, self.start.detectors, strict=True):
+            if name in block.streams:
+                row[:] = np.minimum(np.diff(block.streams[name].offsets), MOST_COUNTED)
+        return counts
 
     def finish(self, end: SpillEnd) -> L0Output:
         """Return the triggers of the last frame as the answer to an empty block behind the spill.

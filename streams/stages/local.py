@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -61,6 +62,9 @@ def replay_processes(request: Request, watcher: Watcher) -> Report:
         endpoints = dict.fromkeys(readers_of(request), "tcp://127.0.0.1:*")
     else:
         endpoints = {name: f"ipc://{Path(folder.name) / name}" for name in readers_of(request)}
+    if request.snapshot is None and len(request.spills) > 1:
+        # A monitor that is started anew goes on from it.
+        request = replace(request, snapshot=Path(folder.name) / "monitors.json")
     crew = _Crew(request, watcher, endpoints)
     try:
         return crew.run()

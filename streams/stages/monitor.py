@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
+
+import zmq
 
 from streams.exchange import L0Output, SpillEnd, SpillStart
 from streams.metrics import MetricsServer, MonitorCollector
 from streams.monitors import rates
+from streams.monitors.publisher import SnapshotPublisher
+from streams.monitors.watch import Watch
 from streams.report import Report, build_report
+from streams.report_monitors import monitors_report
 from streams.stages.request import Request
 from streams.wire.state import LinkState
 from trigger.activity import activity
@@ -18,9 +24,16 @@ class MonitorStage:
     """The spills of a replay as the monitor sees them, one after the other."""
 
     def __init__(self, request: Request) -> None:
+        """Begin before a spill. Raises KtrigError if the snapshot, or the endpoint for new ones, cannot be used."""
         self._request = request
         self._server: MetricsServer | None = None
         self._collector = MonitorCollector(request.menu)
+        self._watch = self._collector.watch = Watch(request)
+        self._context: zmq.Context[Any] | None = None
+        self._publisher: SnapshotPublisher | None = None
+        if request.publish is not None:
+            self._context = zmq.Context()
+            self._publisher = SnapshotPublisher(self._context, request.publish)
         self.begun = False
 
     @property
@@ -35,6 +48,7 @@ class MonitorStage:
         self.verdicts = activity(self._request.menu, self._request.experiment, start.detectors)
         self._snapshot = rates.fresh(start)
         self._collector.begin(self._snapshot, self.verdicts)
+        self._watch.begin(start, self.verdicts)
 
     def serve(self, address: str) -> str:
         """Serve metrics at HOST:PORT; return the address of the page. Raises MetricsError."""
@@ -45,6 +59,7 @@ class MonitorStage:
         """Take L0's answer to a block, and the state of its link; return the fraction of the spill that is done."""
         began = time.thread_time()
         now = rates.advance(self._snapshot, output, self._request.experiment)
+        self._watch.update(output)
         monitor = now.stages["monitor"]
         if link is not None:
             monitor.links = {"monitor": link}
@@ -55,8 +70,9 @@ class MonitorStage:
     def finish(self, end: SpillEnd, clock: Callable[[], float] = time.monotonic) -> Report:
         """Settle the spill; return its report."""
         elapsed_s = clock() - end.anchor_s
+        report = self._report(end, elapsed_s)
         self._collector.finish()
-        return self._report(end, elapsed_s)
+        return report
 
     def give_up(self, clock: Callable[[], float] = time.monotonic) -> Report:
         """Settle what has arrived of a spill that will not be finished; return its report."""
@@ -79,10 +95,19 @@ class MonitorStage:
         return self._report(end, elapsed_s)
 
     def _report(self, end: SpillEnd, elapsed_s: float) -> Report:
-        request = self._request
-        return build_report(self._snapshot, end, request.menu, request.experiment, self.verdicts, elapsed_s)
+        request, watch, began = self._request, self._watch, time.thread_time()
+        watched = watch.finish(self._snapshot, end.interrupted)
+        if self._publisher is not None:
+            self._publisher.publish(watch.snapshot())
+        self._snapshot.stages["monitor"].busy_s += time.thread_time() - began
+        report = build_report(self._snapshot, end, request.menu, request.experiment, self.verdicts, elapsed_s)
+        return report | {"monitors": monitors_report(watched, watch.spills, watch.problem)}
 
     def close(self) -> None:
-        """Stop serving metrics."""
+        """Stop serving metrics and sending snapshots."""
         if self._server:
             self._server.close()
+        if self._publisher is not None:
+            self._publisher.close()
+        if self._context is not None:
+            self._context.term()

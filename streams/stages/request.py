@@ -23,7 +23,10 @@ class Request:
     spills: the files, one after the other. speed: times real time, None for as fast as it goes. catch_up: see
     `Pacer`. metrics: HOST:PORT or None. downscaling, counters: see `stages.counters`. explain: look for what each
     line loses and gains; line: of which the first cases are wanted, or None. l1: run L1 behind L0, with `workers`
-    processes. out: file for the accepted events, or None.
+    processes. out: file for the accepted events, or None. searches: fill the spectra of the searches from what L1
+    accepts. snapshot: file of the monitors, to go on from and to write at the end of each spill, or None;
+    snapshot_spills: how many spills it had when the replay began. publish: endpoint at which snapshots are sent out,
+    or None.
     """
 
     spills: tuple[Path, ...]
@@ -41,6 +44,10 @@ class Request:
     l1: bool = False
     workers: int = 1
     out: Path | None = None
+    searches: bool = True
+    snapshot: Path | None = None
+    snapshot_spills: int = 0
+    publish: str | None = None
 
 
 @dataclass(frozen=True)

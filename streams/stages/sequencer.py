@@ -15,19 +15,24 @@ from typing import Final
 import numpy as np
 
 from streams.accepted import AcceptedFile
-from streams.exchange import L0Output, L1Counts, SpillEnd, SpillStart, Stages, StageTotals
+from streams.counts import L1Counts
+from streams.exchange import L0Output, SpillEnd, SpillStart, Stages, StageTotals
+from streams.findings import FindingsBook
 from streams.ledger import Account, assert_closed
 from streams.stages.request import Request
-from streams.work import Answer, Task
+from streams.work import Answer, Found, Task
 from trigger.clock import FRAME_BITS
 from trigger.frames import BLOCK_FRAMES
-from trigger.l0.triggers import Triggers, join_triggers
-from trigger.l1.conclusion import Concluder
+from trigger.l0.registers import CONTROL
+from trigger.l0.triggers import CONTROL_WORD, Triggers, join_triggers
+from trigger.l1.conclusion import Concluder, Conclusions
 from trigger.l1.decision import make_answers
 from trigger.l1.fates import ACCEPTED, FATES
 from trigger.l1.program import compile_program
 from trigger.l1.stamps import Stamper
 from trigger.menu import Menu
+from trigger.searches.activity import rows_of
+from trigger.searches.catalogue import SEARCHES
 
 CELL_FRAMES: Final = BLOCK_FRAMES
 """Frames of a task: those of a block of a spill file, so that its hits are read once."""
@@ -55,6 +60,11 @@ class Sequencer:
         self._workers = StageTotals()
         self._missing: dict[str, int] = {}
         self._reading = StageTotals()
+        self._candidates = StageTotals()
+        self._book = FindingsBook() if request.searches else None
+        self._rows = np.array(
+            [sum(1 << row for row in rows_of(search, request.menu)) for search in SEARCHES], np.uint32
+        )
         self._stamper = Stamper(program)
         self._concluder = Concluder(program)
         self._pending: list[Triggers] = []
@@ -129,8 +139,20 @@ class Sequencer:
         self._reading.busy_s += answer.reading_s
         for name, n in answer.missing.items():
             self._missing[name] = self._missing.get(name, 0) + n
+        if self._book is not None and answer.found is not None:
+            self._candidates.blocks += 1
+            self._candidates.busy_s += answer.monitors_s
+            self._note(self._book, triggers, answer.found, found)
         if self._accepted is not None:
             self._accepted.write(triggers, answer, found, np.flatnonzero(found.fates == ACCEPTED))
+
+    def _note(self, book: FindingsBook, triggers: Triggers, seen: Found, concluded: Conclusions) -> None:
+        """Keep what searches take of accepted events of their lines, and the GTK hits of all events."""
+        rows = concluded.passed | (triggers.word & CONTROL_WORD != 0).astype(np.uint32) << CONTROL
+        rows[concluded.fates != ACCEPTED] = 0
+        kept = rows[seen.event] & self._rows[seen.search] != 0
+        book.add(seen.search[kept], seen.value[kept])
+        book.add_gtk(triggers.time_lsb, seen.gtk_hits)
 
     def counts(self) -> L1Counts:
         """Return where the sums stand."""
@@ -146,11 +168,16 @@ class Sequencer:
 
     def output(self, output: L0Output) -> L0Output:
         """Add to L0's answer where L1 stands."""
-        return replace(output, stages={**output.stages, **self._stages()}, l1=self.counts())
+        findings = None if self._book is None else self._book.take()
+        stages = {**output.stages, **self._stages()}
+        return replace(output, stages=stages, l1=self.counts(), findings=findings)
 
     def _stages(self) -> Stages:
-        """Return what the sequencer did, and the workers: reading hits, and building and judging events."""
-        return {"l1": self.totals.copy(), "reading": self._reading.copy(), "workers": self._workers.copy()}
+        """Return what the sequencer did, and the workers: reading hits, judging events, making candidates."""
+        stages = {"l1": self.totals, "reading": self._reading, "workers": self._workers}
+        if self._book is not None:
+            stages["candidates"] = self._candidates
+        return {name: totals.copy() for name, totals in stages.items()}
 
     def end(self, end: SpillEnd) -> SpillEnd:
         """Settle the spill, of which all tasks are concluded. Raises LedgerError if its sum does not close."""

@@ -120,4 +120,6 @@ def spill_start(reader: SpillReader, path: Path, index: int, last: bool) -> Spil
     return SpillStart(
         header.experiment, header.run, header.burst, header.sob_unix_ns, header.n_frames,
         reader.primitives_per_detector, path.name, index, last,
+        parts=(*(f"hits/{name}" for name in reader.optional.hits), *reader.optional.records),
+        simulated=header.simulated,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streams.report import Report
 from streams.spill.reader import SpillReader
 from streams.stages.monitor import MonitorStage
@@ -14,6 +16,7 @@ def untouched_report(request: Request) -> Report:
     path = request.spills[0]
     with SpillReader(path) as reader:
         start = spill_start(reader, path, 0, len(request.spills) == 1)
-    monitor = MonitorStage(request)
+    # No spill was played: none is to be added to a snapshot.
+    monitor = MonitorStage(replace(request, searches=False, snapshot=None, publish=None))
     monitor.begin(start)
     return monitor.give_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from trigger.l1.gather import gather_hits
 from trigger.l1.processor import AlgorithmRunner
 from trigger.l1.program import compile_program
 from trigger.l1.stamps import AUTOPASS, BYPASS
+
+if TYPE_CHECKING:
+    from streams.stages.candidates import CandidateFinder
 
 
 class L1Worker:
@@ -30,6 +34,12 @@ class L1Worker:
         nothing = build_events(np.zeros(0, np.int64), {}, {}, 0)
         self._runner.run(nothing, np.zeros(0, np.uint16))
         self._hits(nothing, np.zeros(0, np.uint8))
+        self._finder: CandidateFinder | None = None
+        if request.searches:
+            # Its kernels are compiled only if they are wanted.
+            from streams.stages.candidates import CandidateFinder
+
+            self._finder = CandidateFinder()
         self._open: tuple[int, HitFile] | None = None
 
     def run(self, task: Task) -> Answer:
@@ -42,8 +52,12 @@ class L1Worker:
         answers = self._runner.run(events, task.masks)
         wanted = (answers.wanted | (task.stamps & (BYPASS | AUTOPASS))).astype(np.uint8)
         hits = self._hits(events, wanted) if self._request.out else None
-        busy_s = time.thread_time() - read
-        return Answer(task.number, events.status, answers, events.missing, busy_s, read - began, hits)
+        judged = time.thread_time()
+        found = self._finder.find(file, events, answers, wanted) if self._finder else None
+        return Answer(
+            task.number, events.status, answers, events.missing, judged - read, read - began, hits, found,
+            time.thread_time() - judged,
+        )  # fmt: skip
 
     def _hits(self, events: Events, wanted: NDArray[np.uint8]) -> dict[str, HitLists]:
         """Gather the hits of events that may be accepted."""

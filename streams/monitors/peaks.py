@@ -1,0 +1,243 @@
+"""The peak monitor: spectra of all searches, and where in them a new particle would make a peak.
+
+Spectra are integer histograms that add up: of each spill, and cumulated over even and odd spills apart. At the end of
+a spill that of the spill and the sum of all are scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.findings import Findings
+from streams.monitors import spectra
+from streams.monitors.spectra import Counts
+from trigger.clock import FRAME_S
+from trigger.menu import Menu
+from trigger.searches.activity import effective_downscaling, inactive_because
+from trigger.searches.catalogue import SEARCHES, find_search
+from trigger.searches.normalisation import counted, kaon_decays, per_event
+from trigger.searches.plan import make_plan, scan_spectrum
+from trigger.searches.search import Search
+from trigger.statistics.look_elsewhere import is_alarm
+from trigger.statistics.scan import Scan
+
+Floats = NDArray[np.float64]
+
+_PLANS: Final = tuple(make_plan(search) for search in SEARCHES)
+
+_CHANNELS: Final = tuple(
+    SEARCHES.index(find_search(search.normalisation or search.name)) for search in SEARCHES
+)
+"""Place of the normalisation channel of each search."""
+
+
+@dataclass
+class Sample:
+    """Spectra of some spills, and what tells the mean intensity of the beam in them: whole numbers, which add up.
+
+    primitives: of the detector that the intensity is from, in so many frames.
+    """
+
+    counts: Counts = field(default_factory=spectra.empty)
+    primitives: int = 0
+    frames: int = 0
+
+    def __add__(self, other: Sample) -> Sample:
+        return Sample(
+            self.counts + other.counts, self.primitives + other.primitives, self.frames + other.frames
+        )
+
+
+@dataclass
+class Cumulated:
+    """What is kept from spill to spill: samples of even and odd ones, and how many spills there were."""
+
+    halves: list[Sample] = field(default_factory=lambda: [Sample(), Sample()])
+    spills: int = 0
+
+    def add(self, sample: Sample) -> None:
+        """Add a spill."""
+        self.halves[self.spills % 2] += sample
+        self.spills += 1
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Where a spectrum has the smallest local p-value, and what it is worth there.
+
+    signal, limit: of the yield, the limit at 90% CL. limit_br: on the branching ratio, NaN if that is not known.
+    """
+
+    mass_gev: float
+    z: float
+    p_local: float
+    p_global: float
+    signal: float
+    limit: float
+    limit_br: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a spectrum shows.
+
+    masses_gev: of the hypotheses, float64[k]. counts: int64[bins + 2]. selected: entries inside of its axis. scan:
+    None if it cannot be scanned. per_event: branching ratio that one event stands for at each hypothesis, NaN where
+    it is not known: float64[k].
+    """
+
+    masses_gev: Floats
+    counts: Counts
+    selected: int
+    scan: Scan | None
+    per_event: Floats
+    excess: Excess | None
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """A search at the end of a spill.
+
+    reason: why it is inactive in the spill, or empty. alarm: what raised it, or empty. kaons: decays of kaons that
+    its channel stands for in all spills.
+    """
+
+    search: Search
+    reason: str
+    spill: Outcome
+    all: Outcome
+    alarm: str
+    kaons: float
+
+
+class PeakMonitor:
+    """Fills and scans the spectra.
+
+    cumulated: all spills so far. primitives_per_particle: of the detector that the intensity of the beam is from.
+    """
+
+    def __init__(
+        self, menu: Menu, primitives_per_particle: float = 1.0, cumulated: Cumulated | None = None
+    ) -> None:
+        self._menu = menu
+        self._per_particle = primitives_per_particle
+        self.cumulated = cumulated or Cumulated()
+        self._downscaling = [effective_downscaling(search, menu) for search in SEARCHES]
+        self.begin((), (), l1=False, simulated=False)
+
+    def begin(self, active_lines: Collection[str], parts: Collection[str], l1: bool, simulated: bool) -> None:
+        """Begin a spill: see `inactive_because`. simulated: decides which backgrounds are expected."""
+        self.spill = Sample()
+        self._ended = False
+        self._simulated = simulated
+        self.reasons = [inactive_because(s, self._menu, active_lines, parts, l1) for s in SEARCHES]
+        self._active = np.array([not reason for reason in self.reasons], np.bool_)
+
+    def fill(self, findings: Findings) -> None:
+        """Take what L1 found."""
+        spectra.fill(self.spill.counts, findings.search, findings.value, self._active)
+
+    def end(self, primitives: int, frames: int, again: bool = False) -> None:
+        """End a spill with so many primitives of the intensity detector; add it to those before.
+
+        again: it is in them already.
+        """
+        self.spill.primitives, self.spill.frames = primitives, frames
+        self._ended = True
+        if not again:
+            self.cumulated.add(self.spill)
+
+    def spectra(self) -> Iterator[tuple[Search, Counts]]:
+        """Yield each search and its spectrum (int64[bins + 2]) in all spills, the present one included."""
+        both = self.cumulated.halves[0].counts + self.cumulated.halves[1].counts
+        if not self._ended:
+            both += self.spill.counts
+        for number, search in enumerate(SEARCHES):
+            yield search, spectra.spectrum(both, number)
+
+    def states(self) -> list[SearchState]:
+        """Scan the last spill and the sum of all."""
+        both = self.cumulated.halves[0] + self.cumulated.halves[1]
+        return [self._state(number, both) for number in range(len(SEARCHES))]
+
+    def _state(self, number: int, both: Sample) -> SearchState:
+        total = self._outcome(number, both)
+        return SearchState(
+            SEARCHES[number],
+            self.reasons[number],
+            self._outcome(number, self.spill),
+            total,
+            self._alarm(number, total),
+            self._kaons(number, both),
+        )
+
+    def _outcome(self, number: int, sample: Sample) -> Outcome:
+        search, plan = SEARCHES[number], _PLANS[number]
+        counts = spectra.spectrum(sample.counts, number)
+        kaons, mhz = self._kaons(number, sample), self._intensity_mhz(sample)
+        per = [per_event(search, m, kaons, self._downscaling[number], mhz) for m in plan.mass_gev.tolist()]
+        scan = self._scan(number, sample)
+        excess = None if scan is None else self._excess(number, scan, np.array(per))
+        return Outcome(plan.mass_gev, counts, int(counts[1:-1].sum()), scan, np.array(per), excess)
+
+    def _scan(self, number: int, sample: Sample) -> Scan | None:
+        search = SEARCHES[number]
+        if not search.regions:
+            return None
+        counts = spectra.spectrum(sample.counts, number)[1:-1]
+        channel = _CHANNELS[number]
+        ratio = self._downscaling[channel] / self._downscaling[number]
+        known = self._active[channel] and np.isfinite(ratio)
+        events = self._counted(channel, sample) * ratio if known else None
+        return scan_spectrum(search, _PLANS[number], counts, search.expected_in(self._simulated), events)
+
+    def _excess(self, number: int, scan: Scan, per: Floats) -> Excess | None:
+        k = scan.largest
+        if k is None:
+            return None
+        values = (
+            scan.z[k],
+            scan.p_local[k],
+            scan.p_global,
+            scan.signal[k],
+            scan.limit[k],
+            scan.limit[k] * per[k],
+        )
+        return Excess(float(_PLANS[number].mass_gev[k]), *(float(value) for value in values))
+
+    def _alarm(self, number: int, total: Outcome) -> str:
+        """Say what raises an alarm, ''. The halves are scanned only if the sum could."""
+        scan, look = total.scan, self.cumulated.spills
+        if not look or scan is None or total.excess is None:
+            return ""
+        if not is_alarm(scan.p_global, look, np.inf, np.inf):
+            return ""
+        k = scan.largest
+        halves = [self._scan(number, half) for half in self.cumulated.halves]
+        z = [float("nan") if half is None else float(half.z[k]) for half in halves]
+        if not is_alarm(scan.p_global, look, *z):
+            return ""
+        return (
+            f"at {1e3 * total.excess.mass_gev:.1f} MeV global p-value {scan.p_global:.1e} at look {look}, local "
+            f"significance {z[0]:.1f} in even and {z[1]:.1f} in odd spills"
+        )
+
+    def _counted(self, channel: int, sample: Sample) -> int:
+        return counted(SEARCHES[channel], spectra.spectrum(sample.counts, channel)[1:-1])
+
+    def _kaons(self, number: int, sample: Sample) -> float:
+        """Decays of kaons in the fiducial volume, from the channel of a search; NaN if the menu has not its line."""
+        channel = _CHANNELS[number]
+        events = self._counted(channel, sample)
+        return kaon_decays(SEARCHES[channel], events, self._downscaling[channel], self._intensity_mhz(sample))
+
+    def _intensity_mhz(self, sample: Sample) -> float:
+        """Mean intensity of the beam."""
+        if not sample.frames:
+            return 0.0
+        return sample.primitives / (sample.frames * FRAME_S) / self._per_particle * 1e-6
