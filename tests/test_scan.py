@@ -10,7 +10,6 @@ import pytest
 from naive_scan import (
     BIN,
     CENTRES,
-    SHAPES,
     Counts,
     expected_counts,
     expected_peak,
@@ -315,6 +314,17 @@ def test_a_known_background_has_its_uncertainty_and_limits() -> None:
     assert found.largest == 1
 
 
+def test_a_box_holds_the_bins_whose_centre_lies_in_it() -> None:
+    counts, low, high = (
+        np.array([1, 10, 100, 1000]),
+        np.array([0.4, 0.6, 1.6, 0.0]),
+        np.array([2.4, 2.6, 2.4, 4.0]),
+    )
+    found = scan_known(counts, 0.0, 1.0, low, high, np.ones(4), 0.0, 1.0)
+    assert found.n[[0, 1, 3]].tolist() == [11.0, 110.0, 1111.0]
+    assert found.status.tolist() == [SCANNED, SCANNED, EDGE, SCANNED]
+
+
 def test_of_nested_windows_the_trials_are_those_of_what_is_new() -> None:
     # Windows from a moving edge to the end of the spectrum: the last ones are nearly the same.
     counts, background = np.zeros(40, dtype=np.int64), np.full(40, 0.1)
@@ -384,8 +394,3 @@ def test_known_backgrounds_that_cannot_be_are_refused(change: dict[str, Any], me
     }  # fmt: skip
     with pytest.raises(StatisticsError, match=message):
         scan_known(**(good | change))
-
-
-def test_shapes_of_toys_are_smooth_and_positive() -> None:
-    for shape in SHAPES:
-        assert (expected_counts(1.0, shape) > 0).all()
