@@ -83,8 +83,13 @@ def physics(report: Report) -> Report:
 
 
 def spill_of(report: Report, index: int = 0) -> Report:
-    """Return the same of one spill of the replay, without what the monitors had from spills before it."""
-    spill = physics(report["spills"][index])
+    """Return the same of one spill of the replay."""
+    return alone(report["spills"][index])
+
+
+def alone(report: Report) -> Report:
+    """Return the physics of a spill's report, without what the monitors had from spills before it."""
+    spill = physics(report)
     searches = [
         {name: value for name, value in search.items() if name not in CUMULATED}
         for search in spill["monitors"]["searches"]

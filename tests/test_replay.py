@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from replay_cases import (
     StageFailed,
+    alone,
     physics,
     random_streams,
     record,
@@ -82,7 +83,7 @@ def test_any_size_of_block_gives_the_same_report_over_links(
     spill: Path, tmp_path: Path, inline: Report, block_frames: int
 ) -> None:
     report = replay_threads(tmp_path, request(spill, block_frames=block_frames))
-    assert physics(report) == spill_of(inline)
+    assert alone(report) == spill_of(inline)
     n_frames = round(inline["spill_s"] / FRAME_S)
     assert set(report["blocks"].values()) == {-(-n_frames // block_frames)}
 
@@ -236,5 +237,5 @@ def test_what_a_link_loses_is_sent_again(
     monkeypatch.setattr(Forgetful, "forgets", number)
     monkeypatch.setattr(processes, "Sender", Forgetful)
     report = replay_threads(tmp_path, request(spill))
-    assert physics(report) == spill_of(inline)
+    assert alone(report) == spill_of(inline)
     assert report["links"][to]["out_of_order"] > 0

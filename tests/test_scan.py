@@ -24,7 +24,6 @@ from pyBumpHunter import BumpHunter1D
 from scipy.optimize import brentq
 from scipy.stats import kstest, norm, poisson
 
-from trigger.statistics.background import fit_background
 from trigger.statistics.error import StatisticsError
 from trigger.statistics.look_elsewhere import global_p
 from trigger.statistics.scan import Scan, scan, scan_known
@@ -255,22 +254,6 @@ def test_nothing_to_scan_is_an_empty_scan() -> None:
     none = np.zeros(0)
     found = scan(np.ones(10, dtype=np.int64), 0.0, 1.0, none, none, none, none, none.astype(np.int64))
     assert (len(found.n), found.expected.shape, found.largest) == (0, (0, 5), None)
-
-
-def test_the_fitted_background_is_the_one_under_the_window() -> None:
-    counts = toys(expected_counts(200.0, "curved"), 1, seed=10)[0]
-    fitted = fit_background(counts, -15.0, BIN, 0.0, 1.0, -15.0, 15.0, 3)
-    assert fitted.converged
-    assert (fitted.first, len(fitted.expected)) == (16, 88)
-    truth = expected_counts(200.0, "curved")[16:104]
-    assert ((fitted.expected - truth) / fitted.error).std() < 2.0
-    found = scan_one(counts, order=3)
-    part = np.where(abs(CENTRES[16:104]) < 3.0, expected_peak(1.0)[16:104], 0.0)
-    assert found.b[0] == pytest.approx((part @ fitted.expected) ** 2 / (part**2 @ fitted.expected), rel=1e-9)
-    nothing = fit_background(0 * counts, -15.0, BIN, 0.0, 1.0, -15.0, 15.0, 3)
-    assert (nothing.expected.max(), nothing.error.max()) == (0.0, 0.0)
-    with pytest.raises(StatisticsError, match="no bins are beside it"):
-        fit_background(counts, -15.0, BIN, 0.0, 1.0, -2.0, 2.0, 1)
 
 
 @pytest.mark.parametrize("b", [0.6, 12.0, 400.0])

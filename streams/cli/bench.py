@@ -253,14 +253,14 @@ def _monitors_lines(f: dict[str, Any]) -> Iterator[str]:
         f"{f['hypotheses']:,} masses"
     )
     yield (
-        f"boxes   {f['scan_one_s'] * MS:.2f} ms for {f['scan_one']}, background known"
+        f"boxes   {f['scan_one_s'] * MS:.2f} ms for {f['scan_one']}, known background"
         f"{_ratio(f['bump_hunter_ratio'], 'pyBumpHunter')}"
     )
 
 
 def _ratio(ratio: float | None, of: str) -> str:
     """Say how the same with another program compares."""
-    return f"; {of} is not installed" if ratio is None else f"; {of} takes {ratio:.1f} times as long"
+    return f"; {of} is not installed" if ratio is None else f"; {of}: {ratio:.2g} x the time"
 
 
 def _lines(f: dict[str, Any]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from trigger.menu import Menu
 from trigger.searches.activity import effective_downscaling, inactive_because
 from trigger.searches.catalogue import SEARCHES, find_search
 from trigger.searches.normalisation import counted, kaon_decays, per_event
-from trigger.searches.plan import make_plan, scan_spectrum
+from trigger.searches.plan import expected_background, make_plan, scan_spectrum
 from trigger.searches.search import Search
 from trigger.statistics.look_elsewhere import is_alarm
 from trigger.statistics.scan import Scan
@@ -87,14 +87,15 @@ class Outcome:
     """What a spectrum shows.
 
     masses_gev: of the hypotheses, float64[k]. counts: int64[bins + 2]. selected: entries inside of its axis. scan:
-    None if it cannot be scanned. per_event: branching ratio that one event stands for at each hypothesis, NaN where
-    it is not known: float64[k].
+    None if it cannot be scanned. background: expected in each bin, float64[bins], None if it is from sidebands.
+    per_event: branching ratio that one event stands for at each hypothesis, NaN where it is not known: float64[k].
     """
 
     masses_gev: Floats
     counts: Counts
     selected: int
     scan: Scan | None
+    background: Floats | None
     per_event: Floats
     excess: Excess | None
 
@@ -152,6 +153,11 @@ class PeakMonitor:
         if not again:
             self.cumulated.add(self.spill)
 
+    def selected(self) -> dict[str, int]:
+        """Return the events that each search took of the present spill."""
+        counts = self.spill.counts
+        return {s.name: int(spectra.spectrum(counts, k)[1:-1].sum()) for k, s in enumerate(SEARCHES)}
+
     def spectra(self) -> Iterator[tuple[Search, Counts]]:
         """Yield each search and its spectrum (int64[bins + 2]) in all spills, the present one included."""
         both = self.cumulated.halves[0].counts + self.cumulated.halves[1].counts
@@ -180,21 +186,33 @@ class PeakMonitor:
         search, plan = SEARCHES[number], _PLANS[number]
         counts = spectra.spectrum(sample.counts, number)
         kaons, mhz = self._kaons(number, sample), self._intensity_mhz(sample)
-        per = [per_event(search, m, kaons, self._downscaling[number], mhz) for m in plan.mass_gev.tolist()]
-        scan = self._scan(number, sample)
-        excess = None if scan is None else self._excess(number, scan, np.array(per))
-        return Outcome(plan.mass_gev, counts, int(counts[1:-1].sum()), scan, np.array(per), excess)
+        masses = plan.mass_gev.tolist()
+        per = np.array([per_event(search, mass, kaons, self._downscaling[number], mhz) for mass in masses])
+        scan, background = self._scan(number, sample)
+        excess = None if scan is None else self._excess(number, scan, per)
+        return Outcome(plan.mass_gev, counts, int(counts[1:-1].sum()), scan, background, per, excess)
 
-    def _scan(self, number: int, sample: Sample) -> Scan | None:
-        search = SEARCHES[number]
+    def _scan(self, number: int, sample: Sample) -> tuple[Scan | None, Floats | None]:
+        """Scan a spectrum; return the background per bin beside it if that is known from elsewhere."""
+        search, plan = SEARCHES[number], _PLANS[number]
         if not search.regions:
-            return None
+            return None, None
         counts = spectra.spectrum(sample.counts, number)[1:-1]
+        expected = search.expected_in(self._simulated)
+        if expected is None:
+            return scan_spectrum(search, plan, counts, None), None
+        background = expected_background(search, expected, counts, self._normalisation(number, sample))
+        if background is None:
+            return None, None
+        return scan_spectrum(search, plan, counts, background, expected.error), background
+
+    def _normalisation(self, number: int, sample: Sample) -> float | None:
+        """Events of a search's channel, as many as its own line would keep; None if they are not known."""
         channel = _CHANNELS[number]
         ratio = self._downscaling[channel] / self._downscaling[number]
-        known = self._active[channel] and np.isfinite(ratio)
-        events = self._counted(channel, sample) * ratio if known else None
-        return scan_spectrum(search, _PLANS[number], counts, search.expected_in(self._simulated), events)
+        if not self._active[channel] or not np.isfinite(ratio):
+            return None
+        return self._counted(channel, sample) * ratio
 
     def _excess(self, number: int, scan: Scan, per: Floats) -> Excess | None:
         k = scan.largest
@@ -218,7 +236,7 @@ class PeakMonitor:
         if not is_alarm(scan.p_global, look, np.inf, np.inf):
             return ""
         k = scan.largest
-        halves = [self._scan(number, half) for half in self.cumulated.halves]
+        halves = [self._scan(number, half)[0] for half in self.cumulated.halves]
         z = [float("nan") if half is None else float(half.z[k]) for half in halves]
         if not is_alarm(scan.p_global, look, *z):
             return ""

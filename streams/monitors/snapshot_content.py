@@ -93,7 +93,9 @@ def _rows(search: Search, plan: Plan, total: Outcome, scan: Scan) -> ScanRows:
         expected=scan.expected,
         limit_br=scan.limit * per if known else None,
         expected_br=scan.expected * per[:, None] if known else None,
-        fitted_density=None if search.expected is not None else background_per_bin(search, plan, scan),
+        fitted_density=background_per_bin(search, plan, scan)
+        if total.background is None
+        else total.background,
     )
 
 
@@ -132,10 +134,8 @@ def _histogram(search: Search, counts: NDArray[np.int64]) -> Histogram:
     return to_uhi(counts, search.axis.low, search.axis.high, search.observable, label)
 
 
-def fill_snapshot(snapshot: Snapshot, peaks: PeakMonitor | None, states: Sequence[SearchState]) -> Snapshot:
-    """Put into a snapshot what the searches show, if they run."""
-    if peaks is None:
-        return snapshot
+def fill_snapshot(snapshot: Snapshot, peaks: PeakMonitor, states: Sequence[SearchState]) -> Snapshot:
+    """Put into a snapshot what the searches show."""
     cumulated = peaks.cumulated
     return snapshot.model_copy(
         update={

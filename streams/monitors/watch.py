@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streams.counts import L0Counts, Rows
 from streams.exchange import L0Output, SpillStart
-from streams.monitors import spectra
 from streams.monitors.intensity import GTK, SpillMonitor, SpillQuality
-from streams.monitors.peaks import PeakMonitor, SearchState
 from streams.monitors.rates import Snapshot as Rates
 from streams.monitors.snapshot import MOST_SPILLS, Snapshot, SnapshotError, SpillRow
-from streams.monitors.snapshot_content import fill_snapshot, resume
 from streams.monitors.snapshot_file import read_snapshot, write_snapshot
 from streams.stages.request import Request
 from trigger.activity import LineActivity
 from trigger.intensity.bins import BIN_S, FINE_BIN_S
-from trigger.searches.catalogue import SEARCHES
+
+if TYPE_CHECKING:
+    # It compiles kernels, which who watches the beam alone does not want.
+    from streams.monitors.peaks import PeakMonitor, SearchState
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Watch:
         self._history: deque[SpillRow] = deque(maxlen=MOST_SPILLS)
         self.peaks: PeakMonitor | None = None
         if request.searches:
+            from streams.monitors.peaks import PeakMonitor
+
             per_particle = request.experiment.beam.primitives_per_beam_particle
             self.peaks = PeakMonitor(request.menu, per_particle)
         self.last: Watched | None = None
@@ -58,6 +61,8 @@ class Watch:
 
     def _go_on(self, snapshot: Snapshot) -> None:
         if self.peaks is not None:
+            from streams.monitors.snapshot_content import resume
+
             self.peaks.cumulated = resume(snapshot, self._request.snapshot)
         self.spills, self._interrupted = snapshot.spills, snapshot.interrupted
         self._history.extend(snapshot.history)
@@ -128,10 +133,7 @@ class Watch:
 
     def selected(self) -> dict[str, int]:
         """Return the events that each search took of the present spill."""
-        if self.peaks is None:
-            return {}
-        counts = self.peaks.spill.counts
-        return {s.name: int(spectra.spectrum(counts, k)[1:-1].sum()) for k, s in enumerate(SEARCHES)}
+        return {} if self.peaks is None else self.peaks.selected()
 
     def _fine(self) -> dict[str, dict[str, object]]:
         """Return the intensity in fine bins: edges in s, MHz by estimator."""
@@ -168,16 +170,17 @@ class Watch:
     def snapshot(self) -> Snapshot:
         """Return what is known after the last spill."""
         assert self.last is not None
-        return fill_snapshot(
-            Snapshot(
-                experiment=self._request.experiment.name,
-                menu=self._menu.name,
-                menu_hash=self._menu.hash,
-                spills=self.spills,
-                interrupted=self._interrupted,
-                spill=asdict(self.last.quality) | {"fine": self._fine()},
-                history=tuple(self._history),
-            ),
-            self.peaks,
-            self.last.searches,
+        snapshot = Snapshot(
+            experiment=self._request.experiment.name,
+            menu=self._menu.name,
+            menu_hash=self._menu.hash,
+            spills=self.spills,
+            interrupted=self._interrupted,
+            spill=asdict(self.last.quality) | {"fine": self._fine()},
+            history=tuple(self._history),
         )
+        if self.peaks is None:
+            return snapshot
+        from streams.monitors.snapshot_content import fill_snapshot
+
+        return fill_snapshot(snapshot, self.peaks, self.last.searches)

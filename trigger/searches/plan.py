@@ -53,34 +53,29 @@ def make_plan(search: Search) -> Plan:
 
 
 def scan_spectrum(
-    search: Search,
-    plan: Plan,
-    counts: NDArray[np.int64],
-    expected: Expected | None,
-    normalisation_events: float | None,
-) -> Scan | None:
+    search: Search, plan: Plan, counts: NDArray[np.int64], background: Floats | None, error: float = 0.0
+) -> Scan:
     """Scan a spectrum (int64[bins] of the search's axis).
 
-    expected: its background, None if it is from sidebands. normalisation_events: events of the normalisation channel,
-    corrected for the downscaling of both lines, None if they are not known. Returns None if the background is
-    relative to them and they are not.
+    background: expected in each bin, float64[bins], known to the relative `error`; None if it is from sidebands.
     """
     axis = search.axis
-    if expected is None:
+    if background is None:
         return scan(
             counts, axis.low, axis.width, plan.at, plan.sigma, plan.fit_low, plan.fit_high, plan.order
         )
-    background = expected_background(search, expected, counts, normalisation_events)
-    if background is None:
-        return None
     # The acceptance is that of the window.
-    return scan_known(counts, axis.low, axis.width, plan.low, plan.high, background, expected.error, 1.0)
+    return scan_known(counts, axis.low, axis.width, plan.low, plan.high, background, error, 1.0)
 
 
 def expected_background(
     search: Search, expected: Expected, counts: NDArray[np.int64], normalisation_events: float | None
 ) -> Floats | None:
-    """Return the background expected in each bin: float64[bins]; None if what it is relative to is not known."""
+    """Return the background expected in each bin of a spectrum (int64[bins]): float64[bins].
+
+    normalisation_events: events of the normalisation channel that it is relative to, corrected for the downscaling of
+    both lines, None if they are not known. Returns None if it is relative to them and they are not.
+    """
     axis = search.axis
     edges = np.linspace(axis.low, axis.high, axis.bins + 1)
     centres = (edges[1:] + edges[:-1]) / 2

@@ -13,12 +13,10 @@ with nu = 2), and the last ones are as fast as Newton's own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.polynomial.legendre import legvander
 from numpy.typing import ArrayLike, NDArray
 
 from trigger.jit import Matrix, inline, kernel, named
@@ -84,17 +82,6 @@ class Bins(NamedTuple):
     gap_first: int
     gap_last: int
     last: int
-
-
-@dataclass(frozen=True)
-class Background:
-    """A fitted background. expected, error: events per bin and standard deviation, from bin number `first` on,
-    all within REACH and the range that may be fitted, the window too. converged: the fit came to rest."""
-
-    first: int
-    expected: NDArray[np.float64]
-    error: NDArray[np.float64]
-    converged: bool
 
 
 class Fit(NamedTuple):
@@ -278,38 +265,3 @@ def fit_sidebands(spectrum: Any, bins: Any, order: Any, fit: Any) -> bool:
         if not change > _TOLERANCE:
             return not math.isnan(change)
     return False
-
-
-def fit_background(
-    counts: NDArray[np.int64],
-    low: float,
-    width: float,
-    at: float,
-    sigma: float,
-    fit_low: float,
-    fit_high: float,
-    order: int,
-) -> Background:
-    """Return the background under and beside one hypothesis: arguments as for `scan.scan`. Without events in the
-    sidebands it is 0 +- 0.
-
-    Raises StatisticsError, if there are no sidebands.
-    """
-    spectrum = make_spectrum(counts, low, width)
-    bins = bins_of(spectrum, make_hypotheses(at, sigma, fit_low, fit_high, order), 0)
-    n_bins, beside = bins.last - bins.first, np.arange(bins.first, bins.last)
-    beside = beside[(beside < bins.gap_first) | (beside >= bins.gap_last)]
-    if not len(beside):
-        raise StatisticsError(
-            f"at is {at:g} with fit_low {fit_low:g}, fit_high {fit_high:g}: no bins are beside it"
-        )
-    if not spectrum.counts[beside].any():
-        return Background(bins.first, np.zeros(n_bins), np.zeros(n_bins), True)
-    fit = room_for_fit(n_bins)
-    centres = (np.arange(n_bins) + 0.5) / (0.5 * n_bins) - 1.0
-    basis = fit.basis[:, : order + 1] = legvander(centres, order)
-    converged = fit_sidebands(spectrum, bins, order, fit)
-    expected = np.exp(basis @ fit.theta[: order + 1])
-    factor = np.tril(fit.factor[: order + 1, : order + 1])
-    error = expected * np.sqrt((np.linalg.solve(factor, basis.T) ** 2).sum(axis=0))
-    return Background(bins.first, expected, error, converged)

@@ -75,7 +75,7 @@ class Scan:
         """The probability that a scan without signal has an excess as large as the largest one; 1 if nothing
         was scanned."""
         largest, scanned = self.largest, self.scanned
-        if largest is None:
+        if largest is None or self.p_local[largest] >= 1.0:
             return 1.0
         of = (self.b[scanned], self.d[scanned], self.step[scanned])
         gaussian = self.window[scanned] == GAUSSIAN
