@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from streams.wire.message import MalformedMessage, Message
 from trigger.clock import LSB_NS
-
-GTK_BIN_S: Final = 5e-3
-"""Bins of the GTK's hits, those in which the duty factor of a spill is quoted."""
+from trigger.intensity.bins import BIN_S
 
 UNKNOWN_HITS: Final = 0xFFFF
 """GTK hits of an event that is not read out."""
@@ -79,7 +77,7 @@ class FindingsBook:
         known = hits != UNKNOWN_HITS
         if not known.any():
             return
-        bins = (times_lsb[known] * (LSB_NS * 1e-9 / GTK_BIN_S)).astype(np.int64)
+        bins = (times_lsb[known] * (LSB_NS * 1e-9 / BIN_S)).astype(np.int64)
         number = hits[known].astype(np.int64)
         first = int(bins[0])
         events = np.bincount(bins - first)

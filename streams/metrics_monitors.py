@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -60,7 +61,11 @@ def _duty(quality: SpillQuality) -> Known:
         (name, correction): x
         for name, estimate in quality.estimates.items()
         if estimate.duty is not None
-        for correction, x in (("raw", estimate.duty.raw), ("poisson", estimate.duty.corrected))
+        for correction, x in (
+            ("raw", estimate.duty.raw),
+            ("poisson", estimate.duty.corrected),
+            ("clusters", estimate.duty.declustered),
+        )
     }
 
 
@@ -87,6 +92,11 @@ def _lines(what: str) -> Callable[[View], Values]:
         return values
 
     return _quality(value)
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its numbers: a label that had them would be a series of its own in each spill."""
+    return re.split(r"[:(]| (?=\d)", reason)[0].strip()
 
 
 def _live(quality: SpillQuality) -> Known:
@@ -175,7 +185,8 @@ MONITOR_TABLE: Final = (
         "ktrig_duty_factor",
         _GAUGE,
         ("estimator", "correction"),
-        "Of the plateau of the last spill in 5 ms: raw, and with the spread of the counts taken off (poisson).",
+        "Of the plateau of the last spill in 5 ms: raw, with Poisson's spread of the counts taken off, and with that "
+        "of counts in clusters, which the verdict is by.",
         _quality(_duty),
     ),
     MetricRow(
@@ -246,7 +257,7 @@ MONITOR_TABLE: Final = (
         _GAUGE,
         ("reason",),
         "1 for each thing that makes the last spill poor, bad or unknown.",
-        _quality(lambda q: {(reason,): 1.0 for reason in q.reasons}),
+        _quality(lambda q: {(_kind(reason),): 1.0 for reason in q.reasons}),
     ),
     MetricRow(
         "ktrig_search_active",

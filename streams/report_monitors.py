@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def _beam(watched: Watched) -> Report:
         "reasons": list(quality.reasons),
         "detector": quality.detector,
         "mean_mhz": quality.mean_mhz,
-        "duty_factor": None if duty is None else duty.corrected,
+        "duty_factor": None if duty is None else duty.declustered,
         "duty_factor_error": None if duty is None else duty.error,
         "duty_factor_raw": None if duty is None else duty.raw,
         "effective_s": None if beam is None else beam.effective_s,
@@ -75,15 +76,20 @@ def total_monitors(reports: Sequence[Report | None]) -> Report | None:
     known = [report for report in reports if report is not None]
     if not known:
         return None
-    selected = [
-        sum(search["selected"] for search in column)
-        for column in zip(*(r["searches"] for r in known), strict=True)
-    ]
+    columns = [*zip(*(report["searches"] for report in known), strict=True)]
+    selected = [sum(search["selected"] for search in column) for column in columns]
     searches = [
-        search | {"selected": n, "excess": None if len(known) > 1 else search["excess"]}
-        for search, n in zip(known[-1]["searches"], selected, strict=True)
+        search | {"selected": n, "excess": None if len(known) > 1 else search["excess"], **_activity(column)}
+        for search, n, column in zip(known[-1]["searches"], selected, columns, strict=True)
     ]
     return known[-1] | {
         "searches": searches,
         "spill": known[-1]["spill"] if len(known) == 1 else None,
     }
+
+
+def _activity(column: Sequence[Report]) -> Report:
+    """Of a search in several spills: it is active if it was in one of them; in which it was not, and why."""
+    reasons = Counter(search["reason"] for search in column if not search["active"])
+    told = [f"{why} in {n} of {len(column)} spills" if n < len(column) else why for why, n in reasons.items()]
+    return {"active": any(search["active"] for search in column), "reason": "; ".join(told)}

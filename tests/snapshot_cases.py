@@ -14,7 +14,7 @@ from streams.monitors.intensity import SpillMonitor
 from streams.monitors.snapshot import (
     BAND,
     PARTS,
-    BeamSums,
+    ChannelSums,
     Excess,
     Normalisation,
     ScannedRegion,
@@ -174,9 +174,9 @@ def full_snapshot(spill: dict[str, Any] | None = None, step_gev: float = 1e-3) -
         experiment="na62",
         menu="na62-2018",
         menu_hash="5a" * 32,
-        beam=(
-            BeamSums(primitives=3 * 10**9, frames=4_500_000),
-            BeamSums(primitives=2 * 10**9, frames=3_800_000),
+        channels=(
+            {"busy": ChannelSums(channel=700, primitives=3 * 10**9, frames=4_500_000)},
+            {"busy": ChannelSums(channel=600, primitives=2 * 10**9, frames=3_800_000)},
         ),
         spills=12,
         interrupted=1,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.findings import GTK_BIN_S, UNKNOWN_HITS, Findings, FindingsBook
+from streams.findings import UNKNOWN_HITS, Findings, FindingsBook
 from streams.wire.message import MalformedMessage, Message
 from trigger.clock import LSB_NS
+from trigger.intensity.bins import BIN_S
 
 
 def some() -> Findings:
@@ -75,7 +76,7 @@ def test_gtk_hits_are_summed_by_bins_of_time_and_unknown_ones_left_out(events: l
     expected: dict[int, list[int]] = {}
     for time, n in events:
         if n != UNKNOWN_HITS:
-            sums = expected.setdefault(int(time * (LSB_NS * 1e-9 / GTK_BIN_S)), [0, 0, 0])
+            sums = expected.setdefault(int(time * (LSB_NS * 1e-9 / BIN_S)), [0, 0, 0])
             sums[0], sums[1], sums[2] = sums[0] + 1, sums[1] + n, sums[2] + n * n
     columns = zip(found.gtk_events, found.gtk_hits, found.gtk_squares, strict=True)
     assert (

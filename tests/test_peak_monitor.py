@@ -47,19 +47,20 @@ def monitor(cumulated: Cumulated | None = None) -> PeakMonitor:
     return PeakMonitor(MENU, PER_PARTICLE, cumulated)
 
 
-def play(peaks: PeakMonitor, *spills: Findings, again: bool = False) -> PeakMonitor:
+def play(peaks: PeakMonitor, *spills: Findings, new: bool = True, whole: bool = True) -> PeakMonitor:
     for found in spills:
-        peaks.begin(LINES, PARTS, l1=True, simulated=True)
+        peaks.begin(LINES, PARTS, l1=True, simulated=True, new=new)
         peaks.fill(found)
-        peaks.end(PRIMITIVES, FRAMES, again=again)
+        peaks.end(PRIMITIVES, FRAMES, whole)
     return peaks
 
 
 def same(left: Cumulated, right: Cumulated) -> bool:
     pairs = zip(left.halves, right.halves, strict=True)
     return left.spills == right.spills and all(
-        np.array_equal(a.counts, b.counts) and (a.primitives, a.frames) == (b.primitives, b.frames)
+        np.array_equal(one, other)
         for a, b in pairs
+        for one, other in zip(vars(a).values(), vars(b).values(), strict=True)
     )
 
 
@@ -88,19 +89,21 @@ def test_spills_are_added_to_even_and_odd_ones_in_turn() -> None:
 
 
 def test_samples_add_up_in_any_order() -> None:
-    samples = [Sample(spectra.empty() + k, k, 2 * k) for k in range(4)]
+    each = np.arange(len(SEARCHES))
+    samples = [Sample(spectra.empty() + k, k * each, k + each, 2 * k + each) for k in range(4)]
     there, back = Sample(), Sample()
     for one, other in zip(samples, reversed(samples), strict=True):
         there, back = there + one, back + other
-    assert np.array_equal(there.counts, back.counts)
-    assert (there.primitives, there.frames) == (back.primitives, back.frames) == (6, 12)
+    assert same(Cumulated((there, there)), Cumulated((back, back)))
+    assert np.array_equal(there.channel, 6 * each)
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_a_restart_between_spills_changes_nothing(after: int) -> None:
     spills = [random_findings(seed) for seed in range(3)]
     whole, first = play(monitor(), *spills), play(monitor(), *spills[:after])
-    snapshot = Snapshot(experiment="na62", menu=MENU.name, menu_hash=MENU.hash, spills=after)
+    seen = tuple(str(number) for number in range(after))
+    snapshot = Snapshot(experiment="na62", menu=MENU.name, menu_hash=MENU.hash, seen=seen)
     written = fill_snapshot(snapshot, first, first.states())
     second = play(monitor(resume(written, "snapshot.json")), *spills[after:])
     assert same(second.cumulated, whole.cumulated)
@@ -121,7 +124,7 @@ def test_a_snapshot_with_other_bins_is_refused_with_the_search_and_what_to_do() 
 
 def test_a_spill_that_is_in_already_is_not_added_again() -> None:
     spill = random_findings(1)
-    once, again = play(monitor(), spill), play(play(monitor(), spill), spill, again=True)
+    once, again = play(monitor(), spill), play(play(monitor(), spill), spill, new=False)
     assert same(once.cumulated, again.cumulated)
     assert np.array_equal(again.spill.counts, once.spill.counts)
 
@@ -208,3 +211,48 @@ def test_nothing_selected_is_no_excess_and_a_limit() -> None:
     assert excess.p_local == 1.0
     assert excess.p_global > 0.99
     assert excess.limit == pytest.approx(2.303 / 0.866, rel=0.02)
+
+
+def channel_and(found: Findings, n: int) -> Findings:
+    """The same with so many events of K+ -> mu+ nu."""
+    channel = SEARCHES[KMU2].channel
+    assert channel is not None
+    value = sum(channel.counted) / 2
+    return findings([KMU2] * n + found.search.tolist(), [value] * n + found.value.tolist())
+
+
+def test_a_spill_in_which_a_search_is_inactive_does_not_change_its_limit() -> None:
+    spill = channel_and(flat(20.0), 5000)
+    peaks = play(monitor(), spill)
+    before = state_of(peaks)
+    lines = [name for name in LINES if name != "PNN"]
+    peaks.begin(lines, PARTS - {"hits/MUV3"}, l1=True, simulated=True)
+    peaks.fill(spill)
+    peaks.end(PRIMITIVES, FRAMES)
+    after = state_of(peaks)
+    assert after.reason
+    assert str(after.all.excess) == str(before.all.excess)
+    assert after.kaons == before.kaons
+
+
+def test_a_spill_that_was_not_read_out_whole_counts_no_kaons() -> None:
+    state = state_of(play(monitor(), channel_and(flat(20.0), 5000), whole=False))
+    assert state.kaons == 0
+    assert state.all.excess is not None
+    assert np.isnan(state.all.excess.limit_br)
+
+
+def test_without_events_of_its_channel_a_known_background_is_not_known() -> None:
+    numbers = [search.name for search in SEARCHES]
+    for name in ("pi0_inv", "k_mu_nu_x"):
+        state = play(monitor(), findings([], [])).states()[numbers.index(name)]
+        assert state.all.scan is None
+        assert state.all.excess is None
+
+
+def test_the_same_events_again_and_again_raise_no_alarm() -> None:
+    found = flat(20.0, 40.0, 6)
+    peaks = play(play(monitor(), found), *[found] * 20, new=False)
+    assert peaks.cumulated.spills == 1
+    assert state_of(peaks).alarm == ""
+    assert str(state_of(peaks).all.excess) == str(state_of(play(monitor(), found)).all.excess)

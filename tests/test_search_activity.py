@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from streams.catalogue import load_menu
+from trigger.menu import Menu
 from trigger.searches.activity import effective_downscaling, inactive_because, lines_in, rows_of
 from trigger.searches.catalogue import SEARCHES, find_search
 from trigger.searches.search import Search
@@ -65,3 +67,12 @@ def test_the_control_line_is_a_row_behind_the_masks() -> None:
     control = replace(K_PI_X, lines=("Control",))
     assert rows_of(control, MENU) == [16]
     assert rows_of(K_PI_X, MENU) == [0]
+
+
+def test_what_l1_keeps_one_in_so_many_of_counts_as_well() -> None:
+    text = (Path(__file__).parents[1] / "trigger/menus/na62-2018.toml").read_text()
+    text = text.replace('name = "PNN"', 'name = "PNN"\nl1_reduction = 10')
+    menu = Menu.from_toml(text.replace("[l1]\n", "[l1]\nreduction = 3\ndownscaling = 5\n"), "menu")
+    assert effective_downscaling(K_PI_X, menu) == pytest.approx(150.0)
+    control = replace(K_PI_X, lines=("Control",))
+    assert effective_downscaling(control, menu) == pytest.approx(400.0 * 15.0)

@@ -173,11 +173,17 @@ def filled(case: Case, values: Floats) -> Counts:
     return spectra.spectrum(counts, case.number)[1:-1]
 
 
+MANY_EVENTS: Final = 10**9
+"""Events of a channel whose own Poisson error does not matter."""
+
+
 def scanned(case: Case, counts: Counts, normalisation_events: float | None = None) -> Scan:
     if case.expected is None:
         return scan_spectrum(case.search, case.plan, counts, None)
-    per_bin = expected_background(case.search, case.expected, counts, normalisation_events)
-    return scan_spectrum(case.search, case.plan, counts, per_bin, case.expected.error)
+    each = (normalisation_events or 0.0) / MANY_EVENTS
+    found = expected_background(case.search, case.expected, counts, (MANY_EVENTS, each))
+    assert found is not None
+    return scan_spectrum(case.search, case.plan, counts, *found)
 
 
 def signal_of_five_sigma(case: Case) -> float:

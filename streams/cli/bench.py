@@ -244,8 +244,8 @@ def _monitors_lines(f: dict[str, Any]) -> Iterator[str]:
     )
     if f["us_per_bypassed_event"] is not None:
         yield (
-            f"tracks  {f['us_per_bypassed_event']:.2f} us in each of {f['bypassed']:,} events that L1 let pass "
-            "without a search"
+            f"tracks  {f['us_per_bypassed_event']:.2f} us in each of {f['bypassed']:,} events that L1 passed without "
+            f"them;\n        with these {f['core_fraction_with_tracks_at_100khz']:.3f} cores at 100 kHz"
         )
     yield f"fill    {f['fill_ns_per_entry']:.1f} ns per entry{_ratio(f['boost_histogram_ratio'], 'boost-histogram')}"
     yield (

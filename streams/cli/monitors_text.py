@@ -41,7 +41,7 @@ def _table(searches: list[Report]) -> Table:
             what = f"{kaons:.3g} K+ decays" if search["channel"] and kaons else "-"
             table.add_row(*cells, what, "", "")
             continue
-        found = excess["signal"] is not None and excess["p_local"] < 1
+        found = excess["z"] is not None and excess["p_local"] < 1
         where = f"{1e3 * excess['mass_gev']:.1f} MeV"
         table.add_row(
             *cells,
@@ -69,7 +69,7 @@ def _remarks(monitors: Report) -> Iterator[str]:
     """Say which searches are inactive, each reason once, and what raises an alarm."""
     reasons: dict[str, list[str]] = {}
     for search in monitors["searches"]:
-        if not search["active"]:
+        if search["reason"]:
             reasons.setdefault(search["reason"], []).append(search["name"])
         if search["alarm"]:
             yield f"ALARM     {search['name']}: {search['alarm']}"

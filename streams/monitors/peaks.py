@@ -36,33 +36,40 @@ _CHANNELS: Final = tuple(
 """Place of the normalisation channel of each search."""
 
 
+def _zeros() -> Counts:
+    return np.zeros(len(SEARCHES), np.int64)
+
+
 @dataclass
 class Sample:
-    """Spectra of some spills, and what tells the mean intensity of the beam in them: whole numbers, which add up.
+    """Spectra of some spills, and what turns yields into branching ratios: whole numbers, which add up.
 
-    primitives: of the detector that the intensity is from, in so many frames.
+    channel: events of each search's normalisation channel in the spills in which both were active. primitives,
+    frames: in these, of the detector that the intensity is from, int64[n searches].
     """
 
     counts: Counts = field(default_factory=spectra.empty)
-    primitives: int = 0
-    frames: int = 0
+    channel: Counts = field(default_factory=_zeros)
+    primitives: Counts = field(default_factory=_zeros)
+    frames: Counts = field(default_factory=_zeros)
 
     def __add__(self, other: Sample) -> Sample:
-        return Sample(
-            self.counts + other.counts, self.primitives + other.primitives, self.frames + other.frames
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Sample(*(mine + its for mine, its in pairs))
 
 
 @dataclass
 class Cumulated:
     """What is kept from spill to spill: samples of even and odd ones, and how many spills there were."""
 
-    halves: list[Sample] = field(default_factory=lambda: [Sample(), Sample()])
+    halves: tuple[Sample, Sample] = field(default_factory=lambda: (Sample(), Sample()))
     spills: int = 0
 
     def add(self, sample: Sample) -> None:
         """Add a spill."""
-        self.halves[self.spills % 2] += sample
+        even, odd = self.halves
+        # As a whole: whoever reads meanwhile has the old ones or the new ones.
+        self.halves = (even + sample, odd) if self.spills % 2 == 0 else (even, odd + sample)
         self.spills += 1
 
 
@@ -131,10 +138,21 @@ class PeakMonitor:
         self._downscaling = [effective_downscaling(search, menu) for search in SEARCHES]
         self.begin((), (), l1=False, simulated=False)
 
-    def begin(self, active_lines: Collection[str], parts: Collection[str], l1: bool, simulated: bool) -> None:
-        """Begin a spill: see `inactive_because`. simulated: decides which backgrounds are expected."""
+    def begin(
+        self,
+        active_lines: Collection[str],
+        parts: Collection[str],
+        l1: bool,
+        simulated: bool,
+        new: bool = True,
+    ) -> None:
+        """Begin a spill: see `inactive_because`. simulated: decides which backgrounds are expected.
+
+        new: it is to be added to those before; not one that is in them already.
+        """
+        self._new = new
+        self._before = self.cumulated.halves[0].counts + self.cumulated.halves[1].counts
         self.spill = Sample()
-        self._ended = False
         self._simulated = simulated
         self.reasons = [inactive_because(s, self._menu, active_lines, parts, l1) for s in SEARCHES]
         self._active = np.array([not reason for reason in self.reasons], np.bool_)
@@ -143,14 +161,16 @@ class PeakMonitor:
         """Take what L1 found."""
         spectra.fill(self.spill.counts, findings.search, findings.value, self._active)
 
-    def end(self, primitives: int, frames: int, again: bool = False) -> None:
+    def end(self, primitives: int, frames: int, whole: bool = True) -> None:
         """End a spill with so many primitives of the intensity detector; add it to those before.
 
-        again: it is in them already.
+        whole: all of its events were read out. If not, channels do not count it: they miss as many as nobody knows.
         """
-        self.spill.primitives, self.spill.frames = primitives, frames
-        self._ended = True
-        if not again:
+        for number, channel in enumerate(_CHANNELS):
+            if whole and self._active[number] and self._active[channel]:
+                self.spill.channel[number] = self._counted(channel, self.spill)
+                self.spill.primitives[number], self.spill.frames[number] = primitives, frames
+        if self._new:
             self.cumulated.add(self.spill)
 
     def selected(self) -> dict[str, int]:
@@ -160,9 +180,7 @@ class PeakMonitor:
 
     def spectra(self) -> Iterator[tuple[Search, Counts]]:
         """Yield each search and its spectrum (int64[bins + 2]) in all spills, the present one included."""
-        both = self.cumulated.halves[0].counts + self.cumulated.halves[1].counts
-        if not self._ended:
-            both += self.spill.counts
+        both = self._before + self.spill.counts if self._new else self._before
         for number, search in enumerate(SEARCHES):
             yield search, spectra.spectrum(both, number)
 
@@ -185,7 +203,7 @@ class PeakMonitor:
     def _outcome(self, number: int, sample: Sample) -> Outcome:
         search, plan = SEARCHES[number], _PLANS[number]
         counts = spectra.spectrum(sample.counts, number)
-        kaons, mhz = self._kaons(number, sample), self._intensity_mhz(sample)
+        kaons, mhz = self._kaons(number, sample), self._intensity_mhz(number, sample)
         masses = plan.mass_gev.tolist()
         per = np.array([per_event(search, mass, kaons, self._downscaling[number], mhz) for mass in masses])
         scan, background = self._scan(number, sample)
@@ -201,18 +219,14 @@ class PeakMonitor:
         expected = search.expected_in(self._simulated)
         if expected is None:
             return scan_spectrum(search, plan, counts, None), None
-        background = expected_background(search, expected, counts, self._normalisation(number, sample))
-        if background is None:
+        channel = (
+            int(sample.channel[number]),
+            self._downscaling[_CHANNELS[number]] / self._downscaling[number],
+        )
+        found = expected_background(search, expected, counts, channel)
+        if found is None:
             return None, None
-        return scan_spectrum(search, plan, counts, background, expected.error), background
-
-    def _normalisation(self, number: int, sample: Sample) -> float | None:
-        """Events of a search's channel, as many as its own line would keep; None if they are not known."""
-        channel = _CHANNELS[number]
-        ratio = self._downscaling[channel] / self._downscaling[number]
-        if not self._active[channel] or not np.isfinite(ratio):
-            return None
-        return self._counted(channel, sample) * ratio
+        return scan_spectrum(search, plan, counts, *found), found[0]
 
     def _excess(self, number: int, scan: Scan, per: Floats) -> Excess | None:
         k = scan.largest
@@ -250,12 +264,13 @@ class PeakMonitor:
 
     def _kaons(self, number: int, sample: Sample) -> float:
         """Decays of kaons in the fiducial volume, from the channel of a search; NaN if the menu has not its line."""
-        channel = _CHANNELS[number]
-        events = self._counted(channel, sample)
-        return kaon_decays(SEARCHES[channel], events, self._downscaling[channel], self._intensity_mhz(sample))
+        channel, events = _CHANNELS[number], int(sample.channel[number])
+        mhz = self._intensity_mhz(number, sample)
+        return kaon_decays(SEARCHES[channel], events, self._downscaling[channel], mhz)
 
-    def _intensity_mhz(self, sample: Sample) -> float:
-        """Mean intensity of the beam."""
-        if not sample.frames:
+    def _intensity_mhz(self, number: int, sample: Sample) -> float:
+        """Mean intensity of the beam in the spills that tell the decays of kaons."""
+        if not sample.frames[number]:
             return 0.0
-        return sample.primitives / (sample.frames * FRAME_S) / self._per_particle * 1e-6
+        seconds = int(sample.frames[number]) * FRAME_S
+        return int(sample.primitives[number]) / seconds / self._per_particle * 1e-6

@@ -66,9 +66,14 @@ Band = Annotated[tuple[tuple[_Entry, _Entry, _Entry, _Entry, _Entry], ...], _PLA
 """A tuple of five for each mass: the limits of BAND."""
 
 
-class BeamSums(Part):
-    """What tells the mean intensity of the beam: primitives of the detector that it is from, in so many frames."""
+class ChannelSums(Part):
+    """What turns the yield of a search into a branching ratio, of the spills in which it and its channel were active.
 
+    channel: events of its normalisation channel. primitives: of the detector that the intensity is from, in so many
+    frames.
+    """
+
+    channel: Count = 0
     primitives: Count = 0
     frames: Count = 0
 
@@ -174,9 +179,9 @@ class SpillRow(Part):
 class Snapshot(Part):
     """The monitors after the last spill, with all before it.
 
-    spills: how many are in it, interrupted: how many of these were not played to their end. beam: of even and odd
-    spills. histograms: by `histogram_name`. spill: the report on the intensity of the last spill. history: the last
-    MOST_SPILLS, oldest first.
+    spills: how many were played, interrupted: how many of these not to their end. seen: which are in the spectra,
+    each once. channels: of even and odd ones, by search. histograms: by `histogram_name`. spill: the report on the
+    intensity of the last spill. history: the last MOST_SPILLS, oldest first.
     """
 
     experiment: str
@@ -184,7 +189,8 @@ class Snapshot(Part):
     menu_hash: str
     spills: Count = 0
     interrupted: Count = 0
-    beam: tuple[BeamSums, BeamSums] = (BeamSums(), BeamSums())
+    channels: tuple[dict[str, ChannelSums], dict[str, ChannelSums]] = ({}, {})
+    seen: tuple[str, ...] = ()
     searches: tuple[SearchResult, ...] = ()
     normalisation: tuple[Normalisation, ...] = ()
     histograms: dict[str, Histogram] = Field(default_factory=dict)

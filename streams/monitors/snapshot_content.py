@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streams.monitors import spectra
 from streams.monitors.peaks import Cumulated, Excess, Outcome, PeakMonitor, Sample, SearchState
 from streams.monitors.snapshot import (
-    BeamSums,
+    ChannelSums,
     Normalisation,
     ScannedRegion,
     ScanRows,
@@ -32,7 +32,7 @@ from trigger.statistics.windows import GAUSSIAN, HALF_BOX
 GAUSSIAN_WIDTH: Final = 2.0 * math.sqrt(math.pi)
 """Standard deviations' worth of background in a Gaussian window (`statistics.windows`)."""
 
-PARTS: Final = ("even", "odd")
+HALVES: Final = ("even", "odd")
 
 
 def search_result(state: SearchState) -> SearchResult:
@@ -120,8 +120,8 @@ def _known(value: float) -> float | None:
 
 def histograms(cumulated: Cumulated, spill: Sample) -> dict[str, Histogram]:
     """Return all spectra: of all spills, of even and odd ones, of the last one."""
-    parts = {"": sum(cumulated.halves[1:], cumulated.halves[0]), "spill": spill}
-    parts |= dict(zip(PARTS, cumulated.halves, strict=True))
+    parts = {"": cumulated.halves[0] + cumulated.halves[1], "spill": spill}
+    parts |= dict(zip(HALVES, cumulated.halves, strict=True))
     return {
         histogram_name(search.name, part): _histogram(search, spectra.spectrum(sample.counts, number))
         for part, sample in parts.items()
@@ -139,7 +139,7 @@ def fill_snapshot(snapshot: Snapshot, peaks: PeakMonitor, states: Sequence[Searc
     cumulated = peaks.cumulated
     return snapshot.model_copy(
         update={
-            "beam": tuple(BeamSums(primitives=s.primitives, frames=s.frames) for s in cumulated.halves),
+            "channels": tuple(_channels(half) for half in cumulated.halves),
             "searches": tuple(search_result(state) for state in states),
             "normalisation": tuple(normalisation(state) for state in states if state.search.channel),
             "histograms": histograms(cumulated, peaks.spill),
@@ -153,13 +153,23 @@ def resume(snapshot: Snapshot, source: Any) -> Cumulated:
     Raises SnapshotError if a spectrum has other bins than its search has now. A search that is not in the snapshot
     begins empty.
     """
-    halves = [Sample(primitives=beam.primitives, frames=beam.frames) for beam in snapshot.beam]
-    for half, part in zip(halves, PARTS, strict=True):
+    halves = Sample(), Sample()
+    for half, part, channels in zip(halves, HALVES, snapshot.channels, strict=True):
         for number, search in enumerate(SEARCHES):
             histogram = snapshot.histograms.get(histogram_name(search.name, part))
             if histogram is not None:
                 spectra.spectrum(half.counts, number)[:] = _counts(search, part, histogram, source)
-    return Cumulated(halves, snapshot.spills)
+            sums = channels.get(search.name, ChannelSums())
+            half.channel[number] = sums.channel
+            half.primitives[number], half.frames[number] = sums.primitives, sums.frames
+    return Cumulated(halves, len(snapshot.seen))
+
+
+def _channels(half: Sample) -> dict[str, ChannelSums]:
+    columns = zip(
+        SEARCHES, half.channel.tolist(), half.primitives.tolist(), half.frames.tolist(), strict=True
+    )
+    return {s.name: ChannelSums(channel=n, primitives=p, frames=f) for s, n, p, f in columns}
 
 
 def _counts(search: Search, part: str, histogram: Histogram, source: Any) -> NDArray[np.int64]:

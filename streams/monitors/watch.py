@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,10 +17,15 @@ from streams.monitors.snapshot_file import read_snapshot, write_snapshot
 from streams.stages.request import Request
 from trigger.activity import LineActivity
 from trigger.intensity.bins import BIN_S, FINE_BIN_S
+from trigger.l1.fates import FATES
 
 if TYPE_CHECKING:
     # It compiles kernels, which who watches the beam alone does not want.
     from streams.monitors.peaks import PeakMonitor, SearchState
+
+
+OF_SEARCHES: Final = ("searches", "normalisation", "histograms", "channels")
+"""Fields of a snapshot that the searches fill."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Watch:
         self._rows = [row for row, _line in request.menu.rows]
         self.spills = self._interrupted = 0
         self._included = -1
+        self._seen: dict[str, None] = {}
+        self._old: Snapshot | None = None
         self._history: deque[SpillRow] = deque(maxlen=MOST_SPILLS)
         self.peaks: PeakMonitor | None = None
         if request.searches:
@@ -64,6 +71,8 @@ class Watch:
             from streams.monitors.snapshot_content import resume
 
             self.peaks.cumulated = resume(snapshot, self._request.snapshot)
+        self._old = snapshot
+        self._seen = dict.fromkeys(snapshot.seen)
         self.spills, self._interrupted = snapshot.spills, snapshot.interrupted
         self._history.extend(snapshot.history)
         self._included = snapshot.spills - self._request.snapshot_spills - 1
@@ -76,7 +85,15 @@ class Watch:
         self.beam = SpillMonitor(start.detectors, start.n_frames, self._request.experiment, names)
         if self.peaks is not None:
             lines = [verdict.name for verdict in verdicts if verdict.active]
-            self.peaks.begin(lines, start.parts, self._request.l1, start.simulated)
+            # A spill that is played again says nothing new.
+            new = self._name not in self._seen
+            self.peaks.begin(lines, start.parts, self._request.l1, start.simulated, new)
+
+    @property
+    def _name(self) -> str:
+        """What tells the present spill from others: its numbers, its file, and how much is in it."""
+        start = self._start
+        return f"{start.run}/{start.burst}/{start.file}/{sum(start.primitives.values())}"
 
     def update(self, output: L0Output) -> None:
         """Take L0's answer to a block, with what L1 found."""
@@ -116,7 +133,9 @@ class Watch:
         if self.peaks is not None:
             name = self._request.experiment.beam.intensity_detector
             primitives = now.stages["l0"].primitives.get(name, 0)
-            self.peaks.end(primitives, now.frames, again)
+            whole = now.l1 is not None and not now.l1.fates[FATES.index("not_read_out")]
+            self.peaks.end(primitives, now.frames, whole)
+            self._seen[self._name] = None
             searches = tuple(self.peaks.states())
         self.last = Watched(quality, searches)
         if not again:
@@ -150,6 +169,7 @@ class Watch:
         """Write the snapshot. A disk that is full does not end the replay; the report says so."""
         if self._request.snapshot is None:
             return
+        self.problem = ""
         try:
             write_snapshot(self._request.snapshot, self.snapshot())
         except SnapshotError as wrong:
@@ -157,7 +177,7 @@ class Watch:
 
     def _row(self, watched: Watched) -> SpillRow:
         beam = watched.quality.beam
-        duty = None if beam is None or beam.duty.plateau_5ms is None else beam.duty.plateau_5ms.corrected
+        duty = None if beam is None or beam.duty.plateau_5ms is None else beam.duty.plateau_5ms.declustered
         return SpillRow(
             run=self._start.run,
             burst=self._start.burst,
@@ -178,9 +198,13 @@ class Watch:
             interrupted=self._interrupted,
             spill=asdict(self.last.quality) | {"fine": self._fine()},
             history=tuple(self._history),
+            seen=tuple(self._seen),
         )
         if self.peaks is None:
-            return snapshot
+            # What was found before stays.
+            old = self._old
+            kept = {} if old is None else {name: getattr(old, name) for name in OF_SEARCHES}
+            return snapshot.model_copy(update=kept)
         from streams.monitors.snapshot_content import fill_snapshot
 
         return fill_snapshot(snapshot, self.peaks, self.last.searches)

@@ -47,8 +47,9 @@ class MonitorStage:
         self._began_s = time.monotonic()
         self.verdicts = activity(self._request.menu, self._request.experiment, start.detectors)
         self._snapshot = rates.fresh(start)
-        self._collector.begin(self._snapshot, self.verdicts)
+        # In this order: a scrape in between still sees the spill before.
         self._watch.begin(start, self.verdicts)
+        self._collector.begin(self._snapshot, self.verdicts)
 
     def serve(self, address: str) -> str:
         """Serve metrics at HOST:PORT; return the address of the page. Raises MetricsError."""

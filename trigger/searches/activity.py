@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from trigger.menu import Menu
+from trigger.menu import Control, Line, Menu
 from trigger.searches.search import Search
 
 PARTS: Final = {
@@ -46,13 +46,24 @@ def effective_downscaling(search: Search, menu: Menu) -> float:
     """Return how many events of a search's lines there are for each one that is kept.
 
     An event is kept if one of the downscalings of nested lines keeps it: 1/D = 1 - (1 - 1/D_1)(1 - 1/D_2)...; NaN
-    without a line.
+    without a line. Those of L1, of its steps, of the line and of all events, count as well.
     """
-    downscaling = {line.name: line.downscaling for _row, line in menu.rows}
     lost = 1.0
-    for name in lines_in(search, menu):
-        lost *= 1.0 - 1.0 / downscaling[name]
-    return 1.0 / (1.0 - lost) if lost < 1.0 else float("nan")
+    for _row, line in menu.rows:
+        if line.name in search.lines:
+            lost *= 1.0 - 1.0 / _of_line(line)
+    of_all = menu.l1.reduction * menu.l1.downscaling if menu.l1 else 1
+    return of_all / (1.0 - lost) if lost < 1.0 else float("nan")
+
+
+def _of_line(line: Line | Control) -> int:
+    """Downscaling of a line at L0, and at L1 by its reduction and its steps."""
+    factor = line.downscaling
+    if isinstance(line, Line):
+        factor *= line.l1_reduction
+        for step in line.l1:
+            factor *= step.downscaling
+    return factor
 
 
 def rows_of(search: Search, menu: Menu) -> list[int]:

@@ -69,19 +69,22 @@ def scan_spectrum(
 
 
 def expected_background(
-    search: Search, expected: Expected, counts: NDArray[np.int64], normalisation_events: float | None
-) -> Floats | None:
-    """Return the background expected in each bin of a spectrum (int64[bins]): float64[bins].
+    search: Search, expected: Expected, counts: NDArray[np.int64], normalisation: tuple[int, float]
+) -> tuple[Floats, float] | None:
+    """Return the background expected in each bin of a spectrum (int64[bins]), float64[bins], and its relative error.
 
-    normalisation_events: events of the normalisation channel that it is relative to, corrected for the downscaling of
-    both lines, None if they are not known. Returns None if it is relative to them and they are not.
+    normalisation: events of the normalisation channel, and how many each stands for, in the units of the search's own
+    line. Returns None without events that it is relative to. Their Poisson error is in the error.
     """
     axis = search.axis
     edges = np.linspace(axis.low, axis.high, axis.bins + 1)
     centres = (edges[1:] + edges[:-1]) / 2
     at, density = np.array(expected.density, np.float64).T
+    events, weight = normalisation
+    if expected.per is not None:
+        control = (centres > expected.per[0]) & (centres < expected.per[1])
+        events, weight = int(counts[control].sum()), 1.0
+    if not events or not np.isfinite(weight):
+        return None
     shape = np.interp(centres, at, density, left=0.0, right=0.0) * axis.width
-    if expected.per is None:
-        return None if normalisation_events is None else shape * normalisation_events
-    control = (centres > expected.per[0]) & (centres < expected.per[1])
-    return np.asarray(shape * float(counts[control].sum()))
+    return np.asarray(shape * events * weight), float(np.hypot(expected.error, 1.0 / np.sqrt(events)))
