@@ -24,6 +24,9 @@ KEPT_BLOCKS: Final = 2
 
 READOUT: Final = "readout"
 
+Run = tuple[int, Offsets, NDArray[Any]]
+"""A run of frames: its first one, offsets from 0, values."""
+
 
 class KeptBlocks:
     """A stream of words or records of a file, the last blocks of which are kept."""
@@ -31,12 +34,23 @@ class KeptBlocks:
     def __init__(self, stream: CheckedStream, grid: int, n_frames: int) -> None:
         self._stream, self._grid, self._n_frames = stream, grid, n_frames
         self._kept: OrderedDict[int, tuple[Offsets, NDArray[Any]]] = OrderedDict()
+        # What was asked for last is asked for again: to read it, then to build events of it.
+        self._joined: tuple[range, Run] | None = None
         # Memory that is used again: new pages for each block would cost a quarter of the time of reading it.
         self._buffers = cycle([stream.arrays.buffers() for _ in range(KEPT_BLOCKS + 1)])
 
-    def read(self, first: int, stop: int) -> tuple[int, Offsets, NDArray[Any]]:
+    def read(self, first: int, stop: int) -> Run:
         """Return a run of frames, or a little more: whole blocks. Its first frame, offsets from 0, values."""
         numbers = range(first // self._grid, -(-stop // self._grid))
+        if self._joined is None or numbers != self._joined[0]:
+            self._joined = numbers, self._join(numbers)
+        return self._joined[1]
+
+    def _join(self, numbers: range) -> Run:
+        if len(numbers) > KEPT_BLOCKS + 1:
+            # A file of small blocks: more than there is memory for here.
+            first, stop = numbers[0] * self._grid, min((numbers[-1] + 1) * self._grid, self._n_frames)
+            return first, *self._stream.read(first, stop - first)
         blocks = [self._block(k) for k in numbers]
         if len(blocks) == 1:
             # Most events lie in one block: joining copies.
@@ -44,7 +58,7 @@ class KeptBlocks:
         lengths = np.cumsum([0, *(len(values) for _offsets, values in blocks)])
         offsets = [part[1:] + base for (part, _values), base in zip(blocks, lengths, strict=False)]
         return (
-            first // self._grid * self._grid,
+            numbers[0] * self._grid,
             np.concatenate([np.zeros(1, np.int64), *offsets]),
             np.concatenate([values for _offsets, values in blocks]),
         )
@@ -72,6 +86,11 @@ class HitFile:
         self._n_frames = header.n_frames
         readout = optional.readout
         self.windows: Windows = readout.windows if readout else {}
+        self._asked: NDArray[np.int64] | None = None
+        self._known: tuple[NDArray[np.bool_], NDArray[np.void]] = (
+            np.zeros(0, bool),
+            np.zeros(0, KINDS[READOUT]),
+        )
         self._names: list[str] = [
             name for name in DETECTORS if name in optional.hits and name in self.windows
         ]
@@ -90,10 +109,11 @@ class HitFile:
         first = max(int(times_lsb[0]) + self._span_lsb[0], 0) >> FRAME_BITS
         return first, min((int(times_lsb[-1]) + self._span_lsb[1] >> FRAME_BITS) + 1, self._n_frames)
 
-    def read(self, times_lsb: NDArray[np.int64]) -> None:
-        """Read what `events` needs for triggers at these times."""
-        for name in self._names:
-            self._streams[f"hits/{name}"].read(*self._range(times_lsb))
+    def read(self, times_lsb: NDArray[np.int64], records: bool = False) -> None:
+        """Read what `events` needs for triggers at these times, and with `records` all of it."""
+        for name in [*(f"hits/{name}" for name in self._names), *(RECORD_WINDOWS if records else ())]:
+            if name in self._streams:
+                self._streams[name].read(*self._range(times_lsb))
 
     def events(self, times_lsb: NDArray[np.int64]) -> Events:
         """Build the events of triggers at sorted times (int64[n], at least one)."""
@@ -118,6 +138,11 @@ class HitFile:
 
     def _at(self, times_lsb: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.void]]:
         """Return which triggers are in the readout, and the records of those that are."""
+        if self._asked is not times_lsb:
+            self._asked, self._known = times_lsb, self._look_up(times_lsb)
+        return self._known
+
+    def _look_up(self, times_lsb: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.void]]:
         stream = self.records(READOUT, times_lsb)
         known = stream.times_lsb()
         at = np.searchsorted(known, times_lsb)

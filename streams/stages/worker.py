@@ -46,7 +46,7 @@ class L1Worker:
         """Return the answer to a task. Raises SpillError if the file cannot be read."""
         file = self._file(task.spill)
         began = time.thread_time()
-        file.read(task.times_lsb)
+        file.read(task.times_lsb, records=self._finder is not None)
         read = time.thread_time()
         events = file.events(task.times_lsb)
         answers = self._runner.run(events, task.masks)
