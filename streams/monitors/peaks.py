@@ -19,7 +19,7 @@ from streams.monitors.spectra import Counts
 from trigger.clock import FRAME_S
 from trigger.menu import Menu
 from trigger.searches.activity import effective_downscaling, inactive_because
-from trigger.searches.catalogue import SEARCHES, find_search
+from trigger.searches.catalogue import SEARCHES, number_of
 from trigger.searches.normalisation import counted, kaon_decays, per_event
 from trigger.searches.plan import expected_background, make_plan, scan_spectrum
 from trigger.searches.search import Search
@@ -30,9 +30,7 @@ Floats = NDArray[np.float64]
 
 _PLANS: Final = tuple(make_plan(search) for search in SEARCHES)
 
-_CHANNELS: Final = tuple(
-    SEARCHES.index(find_search(search.normalisation or search.name)) for search in SEARCHES
-)
+_CHANNELS: Final = tuple(number_of(search.normalisation or search.name) for search in SEARCHES)
 """Place of the normalisation channel of each search."""
 
 
