@@ -357,7 +357,7 @@ def test_no_spectrum_has_more_than_40_buckets_and_no_curve_more_than_100_points(
 
 
 def test_the_metrics_of_l1_are_its_counts(full_spill: Path) -> None:
-    asked = request(full_spill)
+    asked = request(full_spill, no_searches=True)
     monitor = MonitorStage(asked)
     report = replay_inline(asked, Watcher())
     with closing(monitor):

@@ -17,6 +17,8 @@ from trigger.clock import FRAME_S
 from trigger.searches.catalogue import SEARCHES, find_search
 from trigger.searches.normalisation import counted, kaon_decays, per_event
 
+pytestmark = pytest.mark.needs_jit
+
 MENU, EXPERIMENT = load_menu("na62-2018")
 PER_PARTICLE = EXPERIMENT.beam.primitives_per_beam_particle
 LINES = [line.name for _row, line in MENU.rows]
