@@ -34,9 +34,9 @@ test: lint
 	$(BIN)/python -m pytest
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
 
-# Without Prometheus the tests of dashboards/ and deploy/ that need it are left out.
+# Without Prometheus and systemd-analyze the tests of dashboards/ and deploy/ that need them are left out.
 test-deps:
-	@{ command -v prometheus && command -v promtool; } >/dev/null || deploy/prometheus/install
+	@{ command -v prometheus && command -v promtool && command -v systemd-analyze; } >/dev/null || deploy/prometheus/install
 
 # What takes minutes: statistics with thousands of toys.
 test-long: $(VENV)/ready

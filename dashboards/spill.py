@@ -250,6 +250,33 @@ def _losses() -> Panels:
 
 def _stream() -> Panels:
     return [
+        *_mishaps(),
+        against_time(
+            "Lateness of blocks",
+            "Between when a block was due and when it left the source; without data at speed max.",
+            (f"histogram_quantile(0.5, {LATENESS})", "median"),
+            (f"histogram_quantile(0.99, {LATENESS})", "99%"),
+            span=8,
+            unit="s",
+        ),
+        against_time(
+            "Queues of the links",
+            "Messages that a sender keeps until the receiver has dealt with them.",
+            ("ktrig_link_queued_messages", "{{link}}"),
+            span=8,
+        ),
+        against_time(
+            "Cores in use",
+            "CPU time of each stage a second.",
+            _rate("ktrig_stage_busy_seconds_total", "stage"),
+            span=8,
+            stacked=True,
+        ),
+    ]
+
+
+def _mishaps() -> Panels:
+    return [
         numbers(
             "Ledger",
             "Sum of what is not accounted for.",
@@ -277,26 +304,5 @@ def _stream() -> Panels:
             ("sum(ktrig_link_rejected_total)", "messages"),
             span=6,
             steps=RED_IF_ANY,
-        ),
-        against_time(
-            "Lateness of blocks",
-            "Between when a block was due and when it left the source; without data at speed max.",
-            (f"histogram_quantile(0.5, {LATENESS})", "median"),
-            (f"histogram_quantile(0.99, {LATENESS})", "99%"),
-            span=8,
-            unit="s",
-        ),
-        against_time(
-            "Queues of the links",
-            "Messages that a sender keeps until the receiver has dealt with them.",
-            ("ktrig_link_queued_messages", "{{link}}"),
-            span=8,
-        ),
-        against_time(
-            "Cores in use",
-            "CPU time of each stage a second.",
-            _rate("ktrig_stage_busy_seconds_total", "stage"),
-            span=8,
-            stacked=True,
         ),
     ]

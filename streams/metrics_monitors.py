@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from streams.monitors.intensity import SpillQuality
     from streams.monitors.peaks import Outcome, SearchState
 
-MOST_BINS: Final = 100
-"""Bins of time in the spill."""
-
 MOST_BUCKETS: Final = 40
 """Buckets of a spectrum, and masses for which limits are given: a scrape that has more holds up the monitor."""
 
@@ -45,7 +42,7 @@ def _intensity(view: View) -> Values:
     """Of the present spill, as far as it is played."""
     if view.watch is None:
         return {}
-    edges, mhz = view.watch.beam.intensity_by_time(MOST_BINS)
+    edges, mhz = view.watch.beam.intensity_by_time()
     middles = [f"{middle:.3f}" for middle in (edges[1:] + edges[:-1]) / 2]
     return {
         (name, middle): 1e6 * x

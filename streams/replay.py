@@ -62,9 +62,6 @@ def make_request(
         _check_windows(spills, loaded)
     if options.get("publish") is not None:
         check_endpoint(options["publish"])
-    snapshot_spills = 0
-    if options.get("snapshot") is not None:
-        snapshot_spills = _check_snapshot(options["snapshot"], loaded, known)
     if options.get("out") is not None:
         _check_out(options["out"], spills, loaded, l1)
     return Request(
@@ -74,7 +71,7 @@ def make_request(
         counters=read_counters(counters, loaded) if counters else {},
         l1=l1,
         searches=l1 and not no_searches,
-        snapshot_spills=snapshot_spills,
+        snapshot_spills=_check_snapshot(options.get("snapshot"), loaded, known),
         workers=workers or len(os.sched_getaffinity(0)),
         block_frames=block_frames or BLOCK_FRAMES * max(math.ceil(options.get("speed") or 1), 1),
         **options,
@@ -158,8 +155,10 @@ def _check_windows(spills: Sequence[Path], menu: Menu) -> None:
                 )
 
 
-def _check_snapshot(path: Path, menu: Menu, known: Experiment) -> int:
+def _check_snapshot(path: Path | None, menu: Menu, known: Experiment) -> int:
     """A snapshot to go on from must be of the menu and experiment; one to write needs a place. Return its spills."""
+    if path is None:
+        return 0
     if not path.parent.is_dir():
         raise ReplayError(f"--snapshot {path}: there is no folder {path.parent}; make it, or name another")
     if path.is_dir():

@@ -13,7 +13,7 @@ import numpy as np
 import zmq
 from replay_cases import LIMIT_S, wait_until
 
-from streams.wire.endpoint import FRAME_BYTES, Stopped
+from streams.wire.endpoint import FRAME_BYTES, LinkError, Stopped
 from streams.wire.grant import Grant
 from streams.wire.message import Message
 from streams.wire.receiver import Receiver
@@ -40,6 +40,19 @@ def cost(message: Message) -> int:
 
 def never() -> bool:
     return False
+
+
+def started_anew(context: Context, endpoint: str, stop: Callable[[], bool] = never) -> Sender:
+    """A sender at an endpoint that ZeroMQ may not have left yet since its predecessor was closed."""
+
+    def attempt() -> Sender | None:
+        try:
+            return Sender(context, endpoint, stop)
+        except LinkError:
+            return None
+
+    made: Sender = wait_until(attempt)
+    return made
 
 
 def play(sender: Sender, *sizes: int) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -18,20 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 from replay_cases import LIMIT_S, wait_until
-
-REQUIRED = "KTRIG_REQUIRE_PROMETHEUS"
-"""Set where a test must not be left out because Prometheus is not there."""
-
-
-def program(name: str) -> Path:
-    """The path of `prometheus` or `promtool`; without it the test is left out, or fails where it is required."""
-    found = shutil.which(name)
-    if found is not None:
-        return Path(found)
-    reason = f"{name} is not installed; make test-deps installs it"
-    if os.environ.get(REQUIRED) or os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+from required import program
 
 
 class Prometheus:

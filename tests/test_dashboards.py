@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import pytest
 from deployed import prometheus_files, replay_service
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, InfoMetricFamily
-from prometheus_server import Prometheus, program, prometheus
+from prometheus_server import Prometheus, prometheus
 from replay_cases import wait_until
+from required import program
 
 from dashboards.__main__ import DASHBOARDS, FOLDER
 from dashboards.peaks import CHANNELS

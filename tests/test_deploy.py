@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from deployed import DEPLOY, INSTALLED, STATE, UNIT, arguments, environment, unit
-from prometheus_server import program
 from replay_cases import KTRIG
+from required import program
 
 from streams.cli.replay import command
 from streams.cli.signals import FINISH_S, SIGNALLED
@@ -48,9 +47,7 @@ def test_the_document_says_of_every_alert_what_to_do() -> None:
 
 
 def test_systemd_takes_the_unit_without_a_remark(tmp_path: Path) -> None:
-    verify = shutil.which("systemd-analyze")
-    if verify is None:
-        pytest.skip("systemd-analyze is not installed")
+    verify = program("systemd-analyze")
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text(encoding="utf-8").replace(INSTALLED, str(KTRIG)), encoding="utf-8")
     assert run(verify, "verify", "--man=no", str(copy), folder=tmp_path) == ""

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from required import recorded_primitives
 
 from streams.cli.import_ import command
 from streams.formats.na62_primitives import (
@@ -30,9 +31,6 @@ from streams.spill.reader import SpillReader
 from streams.spill.validate import validate
 from trigger.clock import LSB_PER_TICK, lsb, seconds
 from trigger.errors import KtrigError
-
-REAL = Path(__file__).parents[2] / "shared" / "data" / "Run8764_burst500_LKr.bin"
-needs_real_file = pytest.mark.skipif(not REAL.is_file(), reason="the recorded file is not on this machine")
 
 Rows = Sequence[tuple[int, int]]
 """(time in LSB, ID) of primitives, in order of arrival."""
@@ -308,14 +306,14 @@ def test_an_import_that_fails_says_why_and_leaves_no_file(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run1.bin", "run2.bin"]
 
 
-@needs_real_file
 def test_the_recorded_burst_has_its_4252_primitives_between_1169_and_5757_ms(tmp_path: Path) -> None:
-    found = read(REAL)
-    assert listed(found) == parse_32_slowly(REAL.read_bytes())
+    recorded = recorded_primitives()
+    found = read(recorded)
+    assert listed(found) == parse_32_slowly(recorded.read_bytes())
     assert (found.format, len(found.ids), found.steps_back) == ("32", 4252, 0)
     span = [seconds(int(found.times_lsb[i])) for i in (0, -1)]
     assert span == pytest.approx([1.169, 5.757], abs=5e-4)
-    result = run(tmp_path, "--detector", "LKr", str(REAL))
+    result = run(tmp_path, "--detector", "LKr", str(recorded))
     assert (
         result.output.splitlines()[-1] == "LKr: bits 12-13 are set and have no name in na62; 30% lack bit 14"
     )

@@ -11,11 +11,11 @@ from streams.simulate.intensity import (
     Floats,
     IntensityProfile,
     SpillShape,
-    duty_factor,
     flat_profile,
     spill_profile,
 )
 from trigger.clock import frames_in
+from trigger.intensity.duty import duty_factor
 
 MEAN_MHZ = 750.0
 SPILL_S = 4.8

@@ -21,26 +21,13 @@ from link_cases import (
     play,
     send,
     serve_until,
+    started_anew,
 )
 from replay_cases import wait_until, zmq_context
 
-from streams.wire.endpoint import LinkError
 from streams.wire.message import MalformedMessage
 from streams.wire.receiver import MAX_REFUSALS, Receiver
 from streams.wire.sender import ReaderRestarted, Sender
-
-
-def started_anew(context: Context, endpoint: str) -> Sender:
-    """A sender at an endpoint that ZeroMQ may not have left yet since its predecessor was closed."""
-
-    def attempt() -> Sender | None:
-        try:
-            return Sender(context, endpoint, never)
-        except LinkError:
-            return None
-
-    made: Sender = wait_until(attempt)
-    return made
 
 
 def test_a_reader_started_anew_in_a_spill_ends_it_and_gets_the_next_attempt_whole(

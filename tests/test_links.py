@@ -26,6 +26,7 @@ from link_cases import (
     play,
     send,
     serve_until,
+    started_anew,
 )
 from replay_cases import LIMIT_S, wait_until, zmq_context
 
@@ -329,7 +330,9 @@ def test_a_receiver_that_another_socket_wakes_all_the_time_still_tells_a_new_sen
                 first.wait_for_readers()
                 first.close()
                 deadline = time.monotonic() + LIMIT_S
-                with closing(Sender(context, first.endpoint, lambda: time.monotonic() > deadline)) as second:
+                with closing(
+                    started_anew(context, first.endpoint, lambda: time.monotonic() > deadline)
+                ) as second:
                     second.wait_for_readers()
                     assert second.readers == ["r"]
             finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import lines, stairs, xy
+from drawn import lines, plot, stairs, xy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
@@ -20,7 +20,6 @@ from snapshot_cases import (
     spill_report,
 )
 
-from streams.cli.main import main
 from streams.monitors.snapshot import Snapshot, plain
 from streams.monitors.snapshot_file import write_snapshot
 from streams.plots.monitors import draw_overview, draw_search
@@ -148,13 +147,6 @@ def test_a_page_says_what_the_search_rides_on_and_what_raised_the_alarm(
     assert "ALARM: global p-value below 1e-3" in found
 
 
-def ktrig(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    monkeypatch.setattr("sys.argv", ["ktrig", "plot", "monitors", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
-
-
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 @pytest.mark.parametrize("page", [(), ("--search", "excess")])
 def test_a_snapshot_is_drawn_the_same_each_time(
@@ -164,7 +156,7 @@ def test_a_snapshot_is_drawn_the_same_each_time(
     write_snapshot(tmp_path / "m.json", snapshot)
     pictures = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for picture in pictures:
-        assert ktrig(monkeypatch, tmp_path / "m.json", *page, "-o", picture) == 0
+        assert plot(monkeypatch, "monitors", tmp_path / "m.json", *page, "-o", picture) == 0
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert pictures[0].stat().st_size > 10_000
 
@@ -173,7 +165,7 @@ def test_every_kind_of_search_has_a_page(
     full: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_snapshot(tmp_path / "m.json", full)
-    assert ktrig(monkeypatch, tmp_path / "m.json", "--search", "all") == 0
+    assert plot(monkeypatch, "monitors", tmp_path / "m.json", "--search", "all") == 0
     pages = [tmp_path / f"m.{found.name}.png" for found in full.searches]
     assert capsys.readouterr().out.splitlines() == [str(page) for page in pages]
     assert all(page.stat().st_size > 5_000 for page in pages)
@@ -186,7 +178,7 @@ def test_pages_of_two_searches_have_their_names(
     write_snapshot(tmp_path / "m.json", full)
     output = tmp_path / "x.svg"
     arguments = ("--search", "k2pi", "--search", "k_pi_gg", "--search", "k2pi", "-o", output)
-    assert ktrig(monkeypatch, tmp_path / "m.json", *arguments) == 0
+    assert plot(monkeypatch, "monitors", tmp_path / "m.json", *arguments) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"m.json", "x.k2pi.svg", "x.k_pi_gg.svg"}
 
 
@@ -194,7 +186,7 @@ def test_a_snapshot_from_before_the_first_spill_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_snapshot(tmp_path / "m.json", empty_snapshot())
-    assert ktrig(monkeypatch, tmp_path / "m.json") == 0
+    assert plot(monkeypatch, "monitors", tmp_path / "m.json") == 0
     assert (tmp_path / "m.png").stat().st_size > 5_000
 
 
@@ -232,7 +224,7 @@ def test_what_cannot_be_drawn_is_one_line(
     write_snapshot(tmp_path / "m.json", full)
     (tmp_path / "cut.json").write_bytes((tmp_path / "m.json").read_bytes()[:-3])
     monkeypatch.chdir(tmp_path)
-    assert ktrig(monkeypatch, *arguments) == code
+    assert plot(monkeypatch, "monitors", *arguments) == code
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

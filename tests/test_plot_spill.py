@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import plot
 from spill_cases import write, write_full
 
 from streams.catalogue import load_experiment, load_menu
-from streams.cli.main import main
 from streams.plots.spill import fit_peak, gaussian
 from streams.plots.spill_content import M2_GEV2, P_GEV, VERTEX_M, SpillContent, collect, tracks_of
 from streams.spill.reader import SpillReader
@@ -102,27 +102,20 @@ def test_a_peak_is_fitted_with_its_mean_and_width() -> None:
     assert gaussian(np.array([2.0]), 3.0, 2.0, 1.0) == 3.0
 
 
-def ktrig(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    monkeypatch.setattr("sys.argv", ["ktrig", "plot", "spill", *map(str, arguments)])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
-
-
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_a_spill_is_drawn_the_same_each_time(
     full_spill: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     pictures = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for picture in pictures:
-        assert ktrig(monkeypatch, full_spill, "-o", picture) == 0
+        assert plot(monkeypatch, "spill", full_spill, "-o", picture) == 0
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
     assert pictures[0].stat().st_size > 10_000
 
 
 def test_a_spill_with_primitives_only_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "plain.h5")
-    assert ktrig(monkeypatch, path) == 0
+    assert plot(monkeypatch, "spill", path) == 0
     assert (tmp_path / "plain.png").stat().st_size > 10_000
 
 
@@ -145,7 +138,7 @@ def test_what_cannot_be_drawn_is_one_line(
 ) -> None:
     write_full(tmp_path / "full.h5")
     monkeypatch.chdir(tmp_path)
-    assert ktrig(monkeypatch, *arguments) == code
+    assert plot(monkeypatch, "spill", *arguments) == code
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

@@ -21,6 +21,7 @@ from replay_cases import (
     spill_of,
     write,
 )
+from required import recorded_primitives
 
 from streams.cli.import_ import command as import_command
 from streams.report import Report
@@ -38,8 +39,6 @@ from trigger.l0.triggers import Triggers, join_triggers
 
 WHOLE = 10**6
 """More frames than any spill here has."""
-
-LKR_FILE = Path(__file__).parents[1].parent / "shared" / "data" / "Run8764_burst500_LKr.bin"
 
 Engine = Callable[[Request, Watcher], Report]
 ENGINES = pytest.mark.parametrize(
@@ -188,10 +187,17 @@ def test_an_empty_spill_is_played(tmp_path: Path, n_frames: int, replay: Engine)
 
 @pytest.mark.needs_jit
 def test_a_real_file_of_one_detector_is_imported_and_played(tmp_path: Path) -> None:
-    if not LKR_FILE.exists():
-        pytest.skip(f"{LKR_FILE} is not there")
     path = tmp_path / "lkr.h5"
-    arguments = ["primitives", "--experiment", "na62", "--detector", "LKr", str(LKR_FILE), "-o", str(path)]
+    arguments = [
+        "primitives",
+        "--experiment",
+        "na62",
+        "--detector",
+        "LKr",
+        str(recorded_primitives()),
+        "-o",
+        str(path),
+    ]
     assert CliRunner().invoke(import_command, arguments).exit_code == 0
     report = replay_inline(request(path), Watcher())
     assert report["primitives"] == {"LKr": 4252}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -30,25 +29,22 @@ from naive_intensity import (
     rayleigh,
     realistic,
 )
+from required import recorded_primitives
 
 from streams.formats.na62_primitives import read
 from streams.monitors.intensity import (
-    BLOCK_FRAMES,
     MAX_BINS,
     SpillMonitor,
     SpillMonitorError,
     SpillQuality,
 )
-from streams.simulate.intensity import duty_factor
 from trigger.clock import FRAME_BITS, FRAME_S, frames_in
+from trigger.frames import BLOCK_FRAMES
 from trigger.intensity.bins import BIN_S, FINE_BIN_S, count_bins
-from trigger.intensity.duty import dispersion, duty_of_counts
+from trigger.intensity.duty import dispersion, duty_factor, duty_of_counts
 from trigger.intensity.harmonics import harmonics
 from trigger.intensity.quality import beam_quality
 from trigger.intensity.turn import turn_line
-
-REAL = Path(__file__).parents[2] / "shared" / "data" / "Run8764_burst500_LKr.bin"
-needs_real_file = pytest.mark.skipif(not REAL.is_file(), reason="the recorded file is not on this machine")
 
 
 def as_json(report: SpillQuality) -> str:
@@ -273,14 +269,13 @@ def test_bins_along_the_spill_are_whole_blocks_and_not_too_many(n_frames: int, m
 # The real burst.
 
 
-@needs_real_file
 def test_the_recorded_burst_has_the_figures_that_were_found_in_it() -> None:
     """SDF 0.87 (5 ms), 0.93 (20 ms), 0.97 (100 ms) with the Poisson correction, 100 Hz of 5.6%, noise 2.7%.
 
     A twelfth of its primitives come in clusters within a microsecond, which are not Poisson: without them the duty
     factor in 5 ms is 0.96, and what was taken for a turn line of 3.6 sigma, at 924.04 ticks, is not significant.
     """
-    frames = read(REAL).times_lsb >> FRAME_BITS
+    frames = read(recorded_primitives()).times_lsb >> FRAME_BITS
     counts = np.bincount(frames).astype(np.uint16)
     played = all_played(counts)
     for width_s, found in ((5e-3, 0.87), (0.02, 0.93), (0.1, 0.97)):

@@ -21,8 +21,9 @@ from naive_intensity import (
 )
 from numpy.typing import NDArray
 
-from streams.monitors.intensity import BLOCK_FRAMES, GTK, SpillMonitor
-from streams.simulate.intensity import duty_factor
+from streams.monitors.intensity import GTK, SpillMonitor
+from trigger.frames import BLOCK_FRAMES
+from trigger.intensity.duty import duty_factor
 from trigger.intensity.gtk import GtkBins, bin_intensity, gtk_intensity
 from trigger.intensity.lines import line_rate
 

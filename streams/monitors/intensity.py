@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trigger.clock import FRAME_S
 from trigger.errors import KtrigError
 from trigger.experiment import Experiment
+from trigger.frames import BLOCK_FRAMES
 from trigger.intensity.bins import BIN_S, Floats, Integers, count_bins, first_frames, ratio, sum_between
 from trigger.intensity.duty import DutyFactor, dispersion, duty_of_counts
 from trigger.intensity.gtk import GtkBins, GtkIntensity, bin_intensity, gtk_intensity
@@ -23,10 +24,8 @@ from trigger.intensity.span import BeamSpan
 GTK: Final = "GTK"
 """Name of the estimator that is not a detector of L0."""
 
-BLOCK_FRAMES: Final = 1024
-"""Bins of the trigger's counters are multiples of it: a block of the default length lies in one bin."""
-
 MAX_BINS: Final = 100
+"""Bins of a series. They are multiples of BLOCK_FRAMES: a block of the default length lies in one."""
 
 Numbers = tuple[float | None, ...]
 

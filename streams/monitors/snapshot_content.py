@@ -61,18 +61,11 @@ def search_result(state: SearchState) -> SearchResult:
 
 def normalisation(state: SearchState) -> Normalisation:
     """Describe a normalisation channel after a spill."""
-    return Normalisation(name=state.search.name, selected=state.all.selected, kaon_decays=_known(state.kaons))
+    return Normalisation(name=state.search.name, selected=state.all.selected, kaon_decays=state.kaons)
 
 
 def _excess(excess: Excess) -> ExcessRow:
-    return ExcessRow(
-        mass_gev=excess.mass_gev,
-        z=_known(excess.z),
-        p_local=excess.p_local,
-        p_global=excess.p_global,
-        limit=_known(excess.limit),
-        limit_br=_known(excess.limit_br),
-    )
+    return ExcessRow(**{name: getattr(excess, name) for name in ExcessRow.model_fields})
 
 
 def _rows(search: Search, plan: Plan, total: Outcome, scan: Scan) -> ScanRows:
@@ -112,10 +105,6 @@ def background_per_bin(search: Search, plan: Plan, scan: Scan) -> NDArray[np.flo
             inside = (centres >= at[0]) & (centres <= at[-1])
             found[inside] = np.interp(centres[inside], at, (scan.b * axis.width / widths)[mine])
     return found
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def histograms(cumulated: Cumulated, spill: Sample) -> dict[str, Histogram]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trigger.clock import FRAME_S, LSB_PER_TICK
+from trigger.intensity.duty import duty_factor
 
 Floats = NDArray[np.float64]
 
@@ -130,11 +131,6 @@ def spill_profile(
     cells = cells[:n_cells]
     cells *= mean_mhz / _mean_over_frames(cells, n_frames)
     return IntensityProfile(n_frames, cells, shape.turn_amplitude, float(rng.uniform(0, 2 * np.pi)))
-
-
-def duty_factor(bins: Floats) -> float:
-    """Return <I>^2 / <I^2> of the intensity in equal bins."""
-    return float(np.mean(bins) ** 2 / np.mean(bins**2))
 
 
 def _n_cells(n_frames: int) -> int:

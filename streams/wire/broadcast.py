@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import zmq
 
-from streams.wire.endpoint import LinkError, check_endpoint, check_path, make_socket, reason
+from streams.wire.endpoint import LinkError, check_endpoint, listen, make_socket, reason
 from streams.wire.message import MAX_MESSAGE_BYTES, MalformedMessage, Message
 
 MOST_QUEUED: Final = 4
@@ -30,13 +30,7 @@ class Publisher:
         self._socket = make_socket(context, zmq.PUB, MAX_MESSAGE_BYTES)
         self._socket.sndhwm = MOST_QUEUED
         self._socket.linger = LINGER_MS
-        try:
-            check_path(endpoint)
-            self._socket.bind(endpoint)
-        except (zmq.ZMQError, OSError) as wrong:
-            self._socket.close()
-            raise LinkError(f"cannot listen at {endpoint}: {reason(wrong)}; choose another") from None
-        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.endpoint = listen(self._socket, endpoint)
         self._epoch = time.monotonic_ns() // 1_000_000
         self._seq = 0
 

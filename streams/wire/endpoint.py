@@ -95,6 +95,17 @@ def check_path(endpoint: str) -> None:
             raise OSError(errno.EADDRINUSE, "")
 
 
+def listen(made: zmq.Socket[Any], endpoint: str) -> str:
+    """Bind a socket; return its endpoint, with the port if the system chose. Raises LinkError, the socket closed."""
+    try:
+        check_path(endpoint)
+        made.bind(endpoint)
+    except (zmq.ZMQError, OSError) as wrong:
+        made.close()
+        raise LinkError(f"cannot listen at {endpoint}: {reason(wrong)}; choose another") from None
+    return made.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
 def reason(wrong: zmq.ZMQError | OSError) -> str:
     """What the system says, without the address that pyzmq adds to it."""
     return zmq.strerror(wrong.errno or 0)

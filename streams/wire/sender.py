@@ -24,9 +24,8 @@ from streams.wire.endpoint import (
     POLL_MS,
     LinkError,
     Stopped,
-    check_path,
+    listen,
     make_socket,
-    reason,
 )
 from streams.wire.grant import Grant
 from streams.wire.message import Buffer, MalformedMessage, Message
@@ -129,13 +128,7 @@ class Sender:
         self._socket.rcvhwm = STRANGER_MESSAGES
         # A reader that is gone shows when we send to it.
         self._socket.router_mandatory = True
-        try:
-            check_path(endpoint)
-            self._socket.bind(endpoint)
-        except (zmq.ZMQError, OSError) as wrong:
-            self._socket.close()
-            raise LinkError(f"cannot listen at {endpoint}: {reason(wrong)}; choose another") from None
-        self.endpoint: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.endpoint = listen(self._socket, endpoint)
         self._readers: dict[str, _Reader] = {}
         self._waiting: dict[str, _Reader] = {}
         self._replaced: deque[int] = deque(maxlen=MAX_REPLACED)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import zmq
 
-from streams.wire.endpoint import POLL_MS, LinkError, Stopped, check_path, make_socket, reason
+from streams.wire.endpoint import POLL_MS, LinkError, Stopped, listen, make_socket, reason
 from streams.wire.message import MAX_MESSAGE_BYTES, MalformedMessage, Message
 from streams.wire.state import LinkState
 from streams.work import ANSWER, ASK, TASK, Asked, read_asked, read_number
@@ -58,13 +58,7 @@ class TaskGiver:
         self.counts = LinkState()
         self.socket = make_socket(context, zmq.ROUTER, MAX_MESSAGE_BYTES)
         self.socket.router_mandatory = True
-        try:
-            check_path(endpoint)
-            self.socket.bind(endpoint)
-        except (zmq.ZMQError, OSError) as wrong:
-            self.socket.close()
-            raise LinkError(f"cannot listen at {endpoint}: {reason(wrong)}; choose another") from None
-        self.endpoint: str = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.endpoint = listen(self.socket, endpoint)
         self._workers: dict[bytes, _Worker] = {}
         self._epoch = time.monotonic_ns() // 1_000_000
         self._tasks: dict[int, Message] = {}
