@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from link_cases import Collector, Context
+from link_cases import Collector, Context, started_anew
 from proxy import CHUNK_BYTES, Proxy
 from replay_cases import (
     LIMIT_S,
@@ -23,7 +23,6 @@ from replay_cases import (
     wait_until,
     zmq_context,
 )
-from test_link_redelivery import started_anew
 from test_serve import expected, reader, report_of, served
 
 from streams import exchange
